@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * snp_fact.h - what was learned, as it stands in pinned maps.
+ *
+ * Kernel and user space. A fact is {scope, name, address} -> expiry with its
+ * provenance. Rows of snp_learned and snp_names are written by the kernel
+ * only; snp_granted and snp_collected by the daemon only.
+ *
+ * A name is known by a 64-bit hash keyed with a secret drawn once per pinned
+ * set; its row in snp_names holds the name in full, and is compared in full.
+ */
+#ifndef SNP_FACT_H
+#define SNP_FACT_H
+
+#include "bpf/snp_types.h"
+
+/* Whom a fact serves. 0: an asker in no endpoint. */
+#define SNP_SCOPE_NONE 0
+
+enum snp_origin { SNP_ORIGIN_KERNEL, SNP_ORIGIN_PEER, SNP_ORIGIN_RESOLVER, SNP_ORIGIN_SNAPSHOT };
+
+/* Key of snp_names. */
+struct snp_name_key {
+	__u64 id; /* keyed hash of the canonical wire name */
+	__u32 scope;
+	__u32 reserved; /* 0 */
+};
+SNP_ASSERT(sizeof(struct snp_name_key) == 16, "snp_name_key is a map key");
+
+/* wire: canonical (lower case, uncompressed), wire_len bytes with the root's zero. */
+struct snp_name_row {
+	__u64 first_seen_ns;
+	__u64 last_seen_ns;
+	__u64 expiry_ns;       /* the latest of its facts, or of its CNAME */
+	__u64 alias_id;	       /* id of its CNAME target in the same scope, 0: none */
+	__u64 alias_expiry_ns; /* until when that CNAME holds */
+	__u32 added;	       /* facts ever written under it; less snp_collected = held */
+	__u8 wire_len;
+	__u8 truncated; /* 1: the last answer had TC=1 */
+	__u8 reserved[2];
+	__u8 wire[SNP_NAME_ROOM - 48 - 16];
+};
+SNP_ASSERT(sizeof(struct snp_name_row) == 304, "snp_name_row is a map value");
+SNP_ASSERT(sizeof(((struct snp_name_row *)0)->wire) >= SNP_NAME_MAX + 1, "a name must fit");
+
+/* Key of snp_learned and snp_granted. */
+struct snp_fact_key {
+	struct snp_name_key name;
+	struct snp_addr addr;
+};
+SNP_ASSERT(sizeof(struct snp_fact_key) == 32, "snp_fact_key is a map key");
+
+struct snp_fact {
+	__u64 expiry_ns;
+	__u64 announced_ns; /* the expiry last told to the daemon */
+	__u64 first_seen_ns;
+	__u64 last_seen_ns;
+	__u64 cgroup_id; /* cgroup v2 id of the socket that first asked */
+	__u32 ttl_s;	 /* of the last answer, clamped */
+	__u8 origin;	 /* enum snp_origin */
+	__u8 reserved[3];
+};
+SNP_ASSERT(sizeof(struct snp_fact) == 48, "snp_fact is a map value");
+
+/* A row is collected by the daemon no sooner than this after its expiry ... */
+#define SNP_COLLECT_AFTER_NS (60ull * 1000000000ull)
+/* ... and the kernel writes in place no later than this: between the two, rows are replaced whole. */
+#define SNP_REVIVE_AFTER_NS (30ull * 1000000000ull)
+
+/*
+ * Tallies: how many facts something holds = snp_tally (written by the kernel)
+ * less snp_collected (written by the daemon).
+ */
+enum snp_tally_kind { SNP_TALLY_NAME, SNP_TALLY_CGROUP, SNP_TALLY_ADDR };
+struct snp_tally_key {
+	union {
+		struct snp_addr addr; /* SNP_TALLY_ADDR */
+		__u64 id[2];	      /* SNP_TALLY_CGROUP: the cgroup; SNP_TALLY_NAME: the name */
+	};
+	__u32 scope;
+	__u32 kind; /* enum snp_tally_kind */
+};
+SNP_ASSERT(sizeof(struct snp_tally_key) == 24, "snp_tally_key is a map key");
+
+#endif

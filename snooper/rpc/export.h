@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * export.h - the gRPC face of the daemon: package snooper.v1 on a Unix socket.
+ *
+ * rpc: may include base, core and the wire codec (nghttp2, protobuf-c,
+ * libevent). Knows no maps: what it shows comes through struct export_source.
+ *
+ * Life cycle: export_new() listens, callbacks run on the loop thread,
+ * export_free() closes every connection before it returns.
+ *
+ * A List is produced in slices as the client reads: no callback runs longer
+ * than a few milliseconds, and no reader makes the daemon buffer a whole list.
+ */
+#ifndef SNP_EXPORT_H
+#define SNP_EXPORT_H
+
+#include <stdint.h>
+
+#include "snooper/core/listing.h"
+#include "snooper/core/status.h"
+
+struct event_base;
+struct export; /* opaque; export.c */
+
+/* Called once per name; borrowed. Returns false to pause: no more room now. */
+typedef bool (*export_emit_fn)(void *ctx, const struct snp_listed_name *name);
+
+struct export_source {
+	/*
+	 * Emit names that match pattern (NULL: all), starting after *cursor (0 at first).
+	 * Stops when emit returns false (that name counts as emitted) or after a bounded
+	 * slice of work, and leaves *cursor where to go on. Returns 1 when there may be
+	 * more, 0 at the end, -EINVAL for a malformed pattern.
+	 */
+	int (*list)(void *ctx, const char *pattern, uint64_t *cursor, export_emit_fn emit,
+		    void *emit_ctx);
+	/* Fill *st; what it points at stays until the next call. */
+	void (*status)(void *ctx, struct snp_status *st);
+	/*
+	 * Read the configuration again. 0, or -errno with *errors the text for a person
+	 * (file:line:column lines; malloc'd, the callee gives it away).
+	 */
+	int (*reload)(void *ctx, char **errors);
+	void *ctx;
+};
+
+/*
+ * Listen on path (an old socket file there is replaced), mode 0660, group owned
+ * by group (NULL: leave). Callers may read if they are root, our uid or in the
+ * group; reload is for root and our uid only (others: PERMISSION_DENIED).
+ * source is copied. Returns 0 and *out, or -errno.
+ */
+int export_new(struct event_base *base, const char *path, const char *group,
+	       const struct export_source *source, struct export **out);
+void export_free(struct export *e);
+
+#endif
