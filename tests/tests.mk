@@ -10,3 +10,26 @@ $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libsnooper.a
 check: check-unit
 check-unit: $(UNIT)
 	$(Q)for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
+
+# --- lint of the tests, and the lab ----------------------------------------------
+.PHONY: lint-tests lab-tools check-lab
+lint: lint-tests
+lint-tests:
+	$(Q)scripts/check-tests.sh
+
+# Clients of both libcs, for the lab: each libc has a resolver of its own.
+lab-tools: $(O)/tests/lab/gai-glibc $(O)/tests/lab/gai-musl
+$(O)/tests/lab/gai-glibc: tests/lab/gai.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc -O2 $(WARN) $< -o $@
+$(O)/tests/lab/gai-musl: tests/lab/gai.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)musl-gcc -static -O2 $(WARN) $< -o $@
+
+# LAB_TESTS=tests/lab/test_1_4_restart.py, LAB_ARGS='-k ipv6'.
+LAB_TESTS ?= tests/lab
+check-lab: all lab-tools
+	$(Q)scripts/fetch-servers.sh
+	$(Q)REQUIRE_ROOT=1 SNOOPER_BUILD=$(O) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(LAB_ARGS) $(LAB_TESTS)

@@ -1,0 +1,6 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# check-shell.sh - shellcheck over every tracked shell script, known by its first line.
+set -eu
+cd "$(dirname "$0")/.."
+git grep -lE '^#!/(bin/|usr/bin/env )(ba)?sh' -- scripts .ci tests | xargs -r shellcheck
