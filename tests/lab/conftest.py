@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What every lab test gets, and how one that fails shows the logs of its programs."""
+import os
+
+import pytest
+
+import leftovers
+from daemon import SNOOPERD, Snooperd
+from snoplab import BUILD, Lab, Run
+
+# Set by `make check-lab`: a test that could not run has not passed.
+MUST_RUN = os.environ.get('REQUIRE_ROOT') == '1'
+
+
+def pytest_collection_modifyitems(items):
+    why = None
+    if os.geteuid() != 0:
+        why = 'the lab needs root: namespaces, cgroups, bpf'
+    elif not os.access(SNOOPERD, os.X_OK):
+        why = f'no {SNOOPERD}: run make'
+    elif not os.access(f'{BUILD}/tests/lab/gai-musl', os.X_OK):
+        why = 'no test clients: run make lab-tools'
+    if why:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.skipped and MUST_RUN:
+        report.outcome = 'failed'
+        report.longrepr = f'skipped, but REQUIRE_ROOT is set: {report.longrepr[2]}'
+    lab = getattr(item, 'funcargs', {}).get('lab')
+    if lab and call.when == 'call' and report.failed:
+        for path in lab.logs:
+            with open(path, errors='replace') as log:
+                report.sections.append((os.path.basename(path), log.read()[-8000:]))
+
+
+@pytest.fixture(scope='session')
+def run():
+    with Run() as r:
+        yield r
+    left = leftovers.find(r.name)
+    assert not left, f'left behind: {left}'
+
+
+@pytest.fixture
+def lab(run):
+    with Lab(run) as made:
+        yield made
+
+
+@pytest.fixture
+def snooperd(lab):
+    """A running snooperd that trusts the outside host's first addresses."""
+    return Snooperd(lab).start()
