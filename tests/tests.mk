@@ -33,3 +33,16 @@ LAB_TESTS ?= tests/lab
 check-lab: all lab-tools
 	$(Q)scripts/fetch-servers.sh
 	$(Q)REQUIRE_ROOT=1 SNOOPER_BUILD=$(O) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(LAB_ARGS) $(LAB_TESTS)
+
+# --- other kernels, under qemu (tests/vm/README.md) --------------------------------
+.PHONY: vm-needs check-vm-short check-vm check-vm-rt
+VM_SERIES ?= 6.1 6.12
+VM_LAB     = env REQUIRE_ROOT=1 SNOOPER_BUILD=$(O) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(LAB_ARGS)
+vm-needs: all lab-tools
+	$(Q)scripts/fetch-servers.sh
+check-vm-short: vm-needs
+	$(Q)for s in $(VM_SERIES); do tests/vm/run.sh -t 600 $$s -- env SNOOPER_BUILD=$(O) tests/vm/short.sh || exit 1; done
+check-vm: vm-needs
+	$(Q)for s in $(VM_SERIES); do tests/vm/run.sh -t 3600 $$s -- $(VM_LAB) $(LAB_TESTS) || exit 1; done
+check-vm-rt: vm-needs
+	$(Q)tests/vm/run.sh -t 3600 6.12-rt -- $(VM_LAB) $(LAB_TESTS)
