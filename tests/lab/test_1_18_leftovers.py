@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Point 1.18: the lab leaves nothing behind, also when its runner is killed in the middle."""
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import leftovers
+from snoplab import BUILD, HERE, wait_until
+
+RUNNER = '''
+import sys
+sys.path.insert(0, sys.argv[1])
+from daemon import Snooperd
+from servers import dnsmasq, unbound
+from snoplab import Lab, Run
+
+with Run() as run, Lab(run) as lab:
+    unbound(lab.outside, [lab.outside.ip4], {'left.test': '* A 192.0.2.1'}).start()
+    dnsmasq(lab.node, ['127.0.0.1'], [lab.outside.ip4]).start()
+    snooperd = Snooperd(lab).start()
+    client = lab.node.popen(['/usr/bin/dig', '+tries=100', '+time=5', '@192.0.2.99', 'x.test'])
+    print(run.name, flush=True)
+    command = sys.stdin.readline()
+    assert command != 'fail\\n', 'a test that fails'
+    assert command != 'stop\\n' or snooperd.signal(19) is None
+    sys.stdin.readline()
+'''
+
+
+def start_runner():
+    """A runner of its own, in the middle of a test: (process, name of its run)."""
+    runner = subprocess.Popen(['/usr/bin/python3', '-c', RUNNER, HERE], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL)
+    name = runner.stdout.readline().strip()
+    assert name == f'snl{runner.pid}'
+    kinds = {kind for kind, _ in leftovers.find(name)}
+    assert {'process', 'mount', 'netns', 'cgroup', 'directory'} <= kinds, 'it has something to leave'
+    return runner, name
+
+
+def programs():
+    """The ids of every loaded program of ours."""
+    out = subprocess.run(['/usr/sbin/bpftool', 'prog', 'show'], capture_output=True, text=True).stdout
+    return {line.split(':')[0] for line in out.splitlines() if ' name snp_' in line}
+
+
+@pytest.mark.parametrize('how', ['kill', 'stopped-daemon', 'fail', 'interrupt', 'end'])
+def test_1_18_nothing_is_left(how):
+    before = programs()
+    runner, name = start_runner()
+    assert programs() - before, 'snooperd has loaded its programs'
+    with runner:
+        if how == 'stopped-daemon':
+            runner.stdin.write('stop\n')
+            runner.stdin.flush()
+            cgroup = f'{leftovers.cgroup2()}/{name}'
+            wait_until(lambda: any(
+                leftovers_state(pid) == 'T' for pid in leftovers.processes(cgroup)),
+                what='snooperd is stopped')
+        if how in ('kill', 'stopped-daemon'):
+            runner.kill()
+        elif how == 'interrupt':
+            runner.send_signal(signal.SIGINT)
+        else:
+            runner.stdin.write('fail\n' if how == 'fail' else 'end\n\n')
+            runner.stdin.flush()
+        runner.wait(20)
+    wait_until(lambda: not leftovers.find(name), what=f'nothing left of {name}')
+    wait_until(lambda: not programs() - before, what='its programs are unloaded')
+
+
+def leftovers_state(pid):
+    try:
+        return open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[0]
+    except OSError:
+        return None
+
+
+def test_1_18_next_run_cleans_up_after_a_dead_one():
+    """Runner and janitor both killed: the next run, or leftovers.py by hand, does it."""
+    runner, name = start_runner()
+    with runner:
+        janitor = subprocess.run(['pgrep', '-f', f'leftovers.py --after {runner.pid}$'],
+                                 capture_output=True, text=True).stdout.split()
+        assert len(janitor) == 1
+        os.kill(int(janitor[0]), signal.SIGKILL)
+        runner.kill()
+        runner.wait()
+    assert not leftovers.is_alive(name)
+    listed = subprocess.run([sys.executable, f'{HERE}/leftovers.py', '--list'],
+                            capture_output=True, text=True)
+    assert listed.returncode == 1 and name in listed.stdout
+    removed = subprocess.run([sys.executable, f'{HERE}/leftovers.py'], capture_output=True, text=True)
+    assert removed.returncode == 0 and name in removed.stdout
+    assert not leftovers.find(name)
+
+
+def test_1_18_no_server_is_installed_or_listens_here():
+    """The lab's servers live in namespaces; the host's own port 53 is nobody's business."""
+    for program in 'unbound', 'named', 'dnsmasq':
+        assert os.path.exists(f'{BUILD}/../servers/usr/sbin/{program}')
+    for line in open('/proc/net/udp'):
+        fields = line.split()
+        if fields[1].endswith(':0035'):
+            inode = fields[9]
+            assert inode not in lab_sockets(), 'a server of the lab listens on the host'
+
+
+def lab_sockets():
+    """Inodes of the sockets of all processes of all runs."""
+    inodes = set()
+    for run in leftovers.runs():
+        for pid in leftovers.processes(f'{leftovers.cgroup2()}/{run}'):
+            for fd in os.listdir(f'/proc/{pid}/fd'):
+                target = os.readlink(f'/proc/{pid}/fd/{fd}')
+                if target.startswith('socket:['):
+                    inodes.add(target[8:-1])
+    return inodes

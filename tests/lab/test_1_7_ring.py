@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Point 1.7: a full ring loses no name, and what is no news makes no record."""
+import signal
+
+import pytest
+
+import dnswire as w
+from daemon import Snooperd
+from servers import Scripted, ask
+from snoplab import wait_until
+
+COUNT = 2000
+
+
+@pytest.fixture
+def server(lab):
+    def handler(query):
+        return [w.answer(query, [w.a(w.QNAME, '192.0.2.80'), w.aaaa(w.QNAME, '2001:db8::80')])]
+    with Scripted(lab.outside, lab.outside.ip4, handler) as scripted:
+        yield scripted
+
+
+def resolve(server, first, count):
+    """A socket a hundred names, one question at a time; how many were answered."""
+    answered = 0
+    for start in range(first, first + count, 100):
+        for i in range(start, min(start + 100, first + count)):
+            answered += len(ask(server, [w.query(i & 0xffff, f'n{i}.ring.test')]))
+    return answered
+
+
+def test_1_7_full_ring_loses_no_name(lab, server):
+    snooperd = Snooperd(lab, {'limits': {'ring': '4KiB'}}).start()
+    snooperd.signal(signal.SIGSTOP)
+    assert lab.node.call(resolve, server.address, 0, COUNT) == COUNT
+    snooperd.signal(signal.SIGCONT)
+
+    everything = {f'n{i}.ring.test' for i in range(COUNT)}
+    wait_until(lambda: everything <= set(snooperd.names()), what='all names listed')
+    listed = snooperd.names()
+    assert all(len(listed[name]['addresses']) == 2 for name in everything)
+    kernel = snooperd.status()['kernel']
+    assert kernel['ring_lost'] > 0, 'the ring was never full: this proved nothing'
+    assert kernel['answers_learned'] == COUNT
+
+
+def test_1_7_full_ring_under_a_running_daemon(lab, server):
+    snooperd = Snooperd(lab, {'limits': {'ring': '4KiB'}}).start()
+    assert lab.node.call(resolve, server.address, 0, COUNT) == COUNT
+    everything = {f'n{i}.ring.test' for i in range(COUNT)}
+    wait_until(lambda: everything <= set(snooperd.names()), what='all names listed')
+
+
+def test_1_7_repeated_answers_are_no_news(lab, server):
+    snooperd = Snooperd(lab).start()
+
+    def records():
+        return snooperd.status()['kernel']['ring_records']
+    assert lab.node.call(resolve, server.address, 0, 50) == 50
+    wait_until(lambda: len(snooperd.names()) == 50, what='50 names')
+    first = records()
+    assert first > 0
+    for _ in range(10):
+        assert lab.node.call(resolve, server.address, 0, 50) == 50
+    status = snooperd.status()['kernel']
+    assert status['answers_learned'] == 550
+    assert status['ring_records'] == first, 'the same answer again must not wake the daemon'
