@@ -18,7 +18,7 @@
 struct snp_cidr {
 	struct snp_addr addr; /* IPv4 as v4-mapped; host bits are zero */
 	uint8_t prefix;	      /* of 128: an IPv4 /8 is 104 */
-	bool ipv6;	      /* written as IPv6: ::ffff:0:0/96 means AAAA records, not all of IPv4 */
+	bool ipv6; /* written as IPv6: ::ffff:0:0/96 means AAAA records, not all of IPv4 */
 };
 
 struct snp_label {
