@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# install-deps.sh [test] - install by apt what is missing: the build's packages, with "test" the tests' too.
+# install-deps.sh [demo|test] - install by apt what is missing: for the build, and for the demo or the tests.
 # None of them starts a service; name servers come through fetch-servers.sh. Quiet when all is there.
 set -eu
 cd "$(dirname "$0")/.."
@@ -8,20 +8,26 @@ cd "$(dirname "$0")/.."
 # One list, kept in the Makefile: it must be readable before make is installed.
 build=$(sed -n '/^BUILD_PACKAGES/,/[^\\]$/p' Makefile | sed 's/^BUILD_PACKAGES *:= *//; s/\\$//' | tr -s ' \t\n' ' ')
 
-test_tools='bind9-dnsutils knot-dnsutils dnsperf musl-tools iproute2 procps curl
-	python3 python3-pytest python3-dnspython python3-grpcio
+demo_tools='python3 iproute2 procps'
+test_tools='git bind9-dnsutils knot-dnsutils dnsperf musl-tools curl
+	python3-pytest python3-dnspython python3-grpcio
 	shellcheck clang-format libclang-rt-14-dev
 	qemu-system-x86 cpio zstd xz-utils kmod'
 
-want=$build
-if [ "${1-}" = test ]; then
-	want="$want $(echo "$test_tools" | tr -s ' \t\n' ' ')"
-fi
+case ${1-} in
+demo) want="$build $demo_tools" ;;
+test) want="$build $demo_tools $test_tools" ;;
+*) want=$build ;;
+esac
 
+# shellcheck disable=SC2086 # a list of words
+installed=" $(dpkg-query -W -f='${Package}=${db:Status-Status} ' $want 2>/dev/null || true)"
 missing=
 for package in $want; do
-	status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || status=
-	[ "$status" = installed ] || missing="$missing $package"
+	case $installed in
+	*" $package=installed "*) ;;
+	*) missing="$missing $package" ;;
+	esac
 done
 [ -n "$missing" ] || exit 0
 
