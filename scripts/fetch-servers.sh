@@ -37,7 +37,7 @@ for deb in "$dir"/debs/*.deb; do
 done
 rm -r "$dir/debs"
 
-libraries=$(echo "$PWD/$dir"/usr/lib/*-linux-gnu)
+libraries=$(printf '%s:' "$PWD/$dir"/usr/lib/*-linux-gnu "$PWD/$dir"/lib/*-linux-gnu)
 for program in unbound named dnsmasq; do
 	if LD_LIBRARY_PATH=$libraries ldd "$dir/usr/sbin/$program" | grep 'not found' >&2; then
 		exit 1

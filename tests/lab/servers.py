@@ -20,7 +20,7 @@ SOA = '$TTL 300\n@ SOA ns.invalid. host.invalid. 1 3600 600 86400 60\n@ NS ns.in
 
 
 def _environment():
-    found = glob.glob(f'{UNPACKED}/usr/lib/*-linux-gnu')
+    found = [d for top in ('usr/lib', 'lib') for d in glob.glob(f'{UNPACKED}/{top}/*-linux-gnu')]
     assert found, 'no name servers: run scripts/fetch-servers.sh'
     return dict(os.environ, LD_LIBRARY_PATH=':'.join(found))
 
