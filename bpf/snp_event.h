@@ -33,6 +33,7 @@ struct snp_event {
 };
 #define SNP_EVENT_HEADER   40
 #define SNP_EVENT_BYTES(n) (SNP_EVENT_HEADER + (n) * sizeof(struct snp_event_fact))
-SNP_ASSERT(sizeof(struct snp_event) == SNP_EVENT_BYTES(SNP_EVENT_FACTS), "snp_event is wire format");
+SNP_ASSERT(sizeof(struct snp_event) == SNP_EVENT_BYTES(SNP_EVENT_FACTS),
+	   "snp_event is wire format");
 
 #endif

@@ -27,7 +27,7 @@ struct snp_name_key {
 };
 SNP_ASSERT(sizeof(struct snp_name_key) == 16, "snp_name_key is a map key");
 
-/* wire: canonical (lower case, uncompressed), wire_len bytes with the root's zero. */
+/* wire: canonical (lower case, uncompressed), wire_len bytes with the root's zero; what follows means nothing. */
 struct snp_name_row {
 	__u64 first_seen_ns;
 	__u64 last_seen_ns;

@@ -17,16 +17,19 @@
  */
 #define SNP_REFUSALS(X)                                                                            \
 	/* rule 1: who answers */                                                                  \
-	X(UNTRUSTED_SERVER, "untrusted_server", "an answer from an address not in observe.resolvers") \
-	X(UNTRUSTED_NETNS, "untrusted_netns", "a loopback resolver outside snooperd's network namespace") \
+	X(UNTRUSTED_SERVER, "untrusted_server",                                                    \
+	  "an answer from an address not in observe.resolvers")                                    \
+	X(UNTRUSTED_NETNS, "untrusted_netns",                                                      \
+	  "a loopback resolver outside snooperd's network namespace")                              \
 	X(PROXY_SQUATTED, "proxy_squatted", "a proxy address whose socket is not of proxy.cgroup") \
 	/* rule 2: what was asked */                                                               \
-	X(UNASKED, "unasked", "an answer to no question of the receiving socket")                 \
-	X(MISDIRECTED, "misdirected", "the id was asked, but of another server, port, name or type") \
-	X(LATE, "late", "the question is older than observe.query_timeout")                       \
-	X(DOUBLED, "doubled", "the question was answered before")                                 \
+	X(UNASKED, "unasked", "an answer to no question of the receiving socket")                  \
+	X(MISDIRECTED, "misdirected",                                                              \
+	  "the id was asked, but of another server, port, name or type")                           \
+	X(LATE, "late", "the question is older than observe.query_timeout")                        \
+	X(DOUBLED, "doubled", "the question was answered before")                                  \
 	/* rule 3: the header */                                                                   \
-	X(NOT_ANSWER, "not_answer", "a query came from a resolver's port")                        \
+	X(NOT_ANSWER, "not_answer", "a query came from a resolver's port")                         \
 	X(OPCODE, "opcode", "OPCODE is not QUERY")                                                 \
 	X(QDCOUNT, "qdcount", "not exactly one question (RFC 9619)")                               \
 	X(QCLASS, "qclass", "the question's class is not IN")                                      \
@@ -51,7 +54,8 @@
 	/* records of a message that is otherwise learned from */                                  \
 	X(OFF_CHAIN, "off_chain", "a record whose owner is not on the chain from the question")    \
 	X(RR_CLASS, "rr_class", "a record of the answer section whose class is not IN")            \
-	X(REBIND, "rebind_blocked", "an address in observe.never_learn, or private and not wanted") \
+	X(REBIND, "rebind_blocked",                                                                \
+	  "an address in observe.never_learn, or private and not wanted")                          \
 	X(TOO_MANY, "too_many_addresses", "more addresses in one message than are kept")           \
 	/* caps: the new is refused, the old is kept */                                            \
 	X(NAMES_FULL, "names_full", "limits.names reached")                                        \
@@ -79,7 +83,8 @@
 	X(SLOT_BUSY, "scratch_nested", "runs that found another run's scratch busy")               \
 	X(BYPASSED, "bypassed_queries", "questions sent to a fallback because the proxy was gone") \
 	X(BYPASS_NONE, "bypass_no_fallback", "proxy gone, and no fallback of the same family")     \
-	X(BYPASS_UNKNOWN, "bypass_unknown", "a proxy in a network namespace that cannot be judged") \
+	X(BYPASS_UNKNOWN, "bypass_unknown",                                                        \
+	  "a proxy in a network namespace that cannot be judged")                                  \
 	X(BYPASS_PEER, "bypass_has_peer", "sends on a socket that has a peer: never rewritten")    \
 	X(REVEALED, "bypass_translated", "fallback addresses shown as the proxy's")
 

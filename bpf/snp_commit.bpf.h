@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * snp_commit.bpf.h - write what a walked message says: names, facts, news.
+ *
+ * Rows are written in place only until SNP_REVIVE_AFTER_NS past their expiry;
+ * later they are replaced whole. The daemon collects them no sooner than
+ * SNP_COLLECT_AFTER_NS, so no write ever lands in a row that was collected and
+ * given to another key.
+ */
+#ifndef SNP_COMMIT_BPF_H
+#define SNP_COMMIT_BPF_H
+
+#include "bpf/snp_pkt.bpf.h"
+#include "bpf/snp_scratch.bpf.h"
+
+#define NS_PER_S 1000000000ull
+
+/*
+ * What a commit works with: pointers only. All that changes is in the slot, in
+ * map memory, or the verifier would follow each address as a state of its own.
+ */
+struct commit {
+	struct snp_scratch_slot *slot;
+	struct snp_kconf *conf;
+	struct snp_name_row *name; /* row of the question's name */
+};
+
+/* Move *to forward to at; another CPU may be at it as well. */
+static __always_inline void later(__u64 *to, __u64 at)
+{
+	__u64 seen = *to, had;
+	__u32 i;
+
+	for (i = 0; i < 3; i++) {
+		if (seen >= at)
+			return;
+		had = __sync_val_compare_and_swap(to, seen, at);
+		if (had == seen)
+			return;
+		seen = had;
+	}
+}
+
+/*
+ * The row of names[i] of the walk, made if need be, good until expiry_ns at
+ * least. NULL: refused, and counted. Not inlined: called for a name and its targets.
+ */
+static __attribute__((noinline)) struct snp_name_row *
+name_row(struct commit *c, __u32 i, __u64 expiry_ns)
+{
+	struct snp_scratch_slot *slot = c->slot;
+	struct dns_walk *w = &slot->walk;
+	struct snp_name_key key = {.scope = c->slot->key.name.scope};
+	const __u8 *wire = dns_name(w, i);
+	__u32 len = w->name_len[i & (DNS_NAMES - 1)] & 0xff, j, added = 0;
+	struct snp_name_row *row, *fresh = &slot->name;
+	__u64 flags = BPF_NOEXIST;
+
+	key.id = w->hash[i & (DNS_NAMES - 1)];
+	row = bpf_map_lookup_elem(&snp_names, &key);
+	if (row) {
+		if (row->wire_len != len || !dns_same_name(row->wire, wire, len)) {
+			snp_count(SNP_STAT_COLLISION);
+			return NULL;
+		}
+		if (c->slot->now_ns < row->expiry_ns + SNP_REVIVE_AFTER_NS) {
+			row->last_seen_ns = c->slot->now_ns;
+			later(&row->expiry_ns, expiry_ns);
+			return row;
+		}
+		added = row->added;
+		flags = BPF_ANY;
+	}
+	fresh->first_seen_ns = row ? row->first_seen_ns : c->slot->now_ns;
+	fresh->last_seen_ns = c->slot->now_ns;
+	fresh->expiry_ns = expiry_ns;
+	fresh->alias_id = 0;
+	fresh->alias_expiry_ns = 0;
+	fresh->added = added;
+	fresh->wire_len = len;
+	fresh->truncated = 0;
+	for (j = 0; j < sizeof(fresh->wire); j += 8)
+		dns_put_word(fresh->wire + j, dns_word(wire + j));
+	if (bpf_map_update_elem(&snp_names, &key, fresh, flags) == -7 /* E2BIG */)
+		snp_count(SNP_STAT_NAMES_FULL);
+	return bpf_map_lookup_elem(&snp_names, &key);
+}
+
+/* How many facts *key holds, given how many were ever written under it. */
+static __always_inline __u64 tally_held(const struct snp_tally_key *key, __u64 added, __u32 cap)
+{
+	__u64 *collected;
+
+	if (added < cap) /* nearly always: no second look-up */
+		return added;
+	collected = bpf_map_lookup_elem(&snp_collected, key);
+	return added - (collected ? *collected : 0);
+}
+
+/* Count one more fact under *key, or refuse. */
+static __always_inline int tally_take(const struct snp_tally_key *key, __u32 cap, __u32 why)
+{
+	__u64 *row, zero = 0;
+
+	row = bpf_map_lookup_elem(&snp_tally, key);
+	if (!row) {
+		bpf_map_update_elem(&snp_tally, key, &zero, BPF_NOEXIST);
+		row = bpf_map_lookup_elem(&snp_tally, key);
+		if (!row) {
+			snp_count(SNP_STAT_MAP_FULL);
+			return -1;
+		}
+	}
+	if (tally_held(key, *row, cap) >= cap) {
+		snp_count(why);
+		return -1;
+	}
+	__sync_fetch_and_add(row, 1);
+	return 0;
+}
+
+static __always_inline void tally_give(const struct snp_tally_key *key)
+{
+	__u64 *row = bpf_map_lookup_elem(&snp_tally, key);
+
+	if (row)
+		__sync_fetch_and_add(row, -1);
+}
+
+/* A fact seen for the first time: caps, then the row. 0 when it stands. */
+static __attribute__((noinline)) int fact_new(struct commit *c, __u64 expiry_ns, __u32 ttl_s)
+{
+	struct snp_tally_key by_name = {.kind = SNP_TALLY_NAME, .scope = c->slot->key.name.scope};
+	struct snp_tally_key by_addr = {.kind = SNP_TALLY_ADDR, .scope = c->slot->key.name.scope};
+	struct snp_tally_key by_cgroup = {.kind = SNP_TALLY_CGROUP};
+	struct snp_kconf *conf = c->conf;
+	struct snp_fact fact = {
+		.expiry_ns = expiry_ns,
+		.announced_ns = expiry_ns,
+		.first_seen_ns = c->slot->now_ns,
+		.last_seen_ns = c->slot->now_ns,
+		.cgroup_id = c->slot->cgroup_id,
+		.ttl_s = ttl_s,
+		.origin = SNP_ORIGIN_KERNEL,
+	};
+	struct snp_name_row *name = c->name;
+	long r;
+
+	by_name.id[0] = c->slot->key.name.id;
+	by_addr.addr = c->slot->key.addr;
+	by_cgroup.id[0] = c->slot->cgroup_id;
+	if (tally_held(&by_name, name->added, conf->addresses_per_name) >=
+	    conf->addresses_per_name) {
+		snp_count(SNP_STAT_NAME_CAP);
+		return -1;
+	}
+	if (tally_take(&by_cgroup, conf->per_endpoint, SNP_STAT_QUOTA))
+		return -1;
+	if (tally_take(&by_addr, conf->names_per_address, SNP_STAT_ADDR_CAP)) {
+		tally_give(&by_cgroup);
+		return -1;
+	}
+	r = bpf_map_update_elem(&snp_learned, &c->slot->key, &fact, BPF_NOEXIST);
+	if (!r) {
+		__sync_fetch_and_add(&name->added, 1);
+		snp_count(SNP_STAT_FACTS_NEW);
+		return 0;
+	}
+	tally_give(&by_addr);
+	tally_give(&by_cgroup);
+	if (r == -17 /* EEXIST: another CPU was first */)
+		return 0;
+	snp_count(SNP_STAT_MAP_FULL);
+	return -1;
+}
+
+/* A fact that is there: move its expiry. Returns 1 when that is news. */
+static __always_inline int
+fact_renew(struct commit *c, struct snp_fact *row, __u64 expiry_ns, __u32 ttl_s)
+{
+	__u64 announced = row->announced_ns, worth = (__u64)ttl_s * (NS_PER_S / 10);
+
+	if (worth < NS_PER_S)
+		worth = NS_PER_S;
+	if (c->slot->now_ns >= row->expiry_ns + SNP_REVIVE_AFTER_NS) {
+		struct snp_fact whole = *row;
+
+		whole.expiry_ns = expiry_ns;
+		whole.announced_ns = expiry_ns;
+		whole.last_seen_ns = c->slot->now_ns;
+		whole.ttl_s = ttl_s;
+		if (bpf_map_update_elem(&snp_learned, &c->slot->key, &whole, BPF_EXIST))
+			return fact_new(c, expiry_ns, ttl_s) ? 0 : 1;
+		snp_count(SNP_STAT_FACTS_RENEWED);
+		return 1;
+	}
+	row->last_seen_ns = c->slot->now_ns;
+	if (expiry_ns <= row->expiry_ns)
+		return 0;
+	later(&row->expiry_ns, expiry_ns);
+	row->ttl_s = ttl_s;
+	snp_count(SNP_STAT_FACTS_RENEWED);
+	if (expiry_ns < announced + worth)
+		return 0;
+	/* Of two CPUs that find it worth telling, one tells. */
+	return __sync_val_compare_and_swap(&row->announced_ns, announced, expiry_ns) == announced;
+}
+
+/* Wake the reader when it has slept long, or much waits; in between it looks by a timer of its own. */
+static __always_inline __u64 ring_wake(const struct commit *c)
+{
+	__u32 zero = 0;
+	__u64 *last = bpf_map_lookup_elem(&snp_wake, &zero);
+
+	if (!last)
+		return BPF_RB_FORCE_WAKEUP;
+	if (c->slot->now_ns - *last < 50000000ull &&
+	    bpf_ringbuf_query(&snp_ring, BPF_RB_AVAIL_DATA) < c->conf->ring_wake_bytes)
+		return BPF_RB_NO_WAKEUP;
+	*last = c->slot->now_ns;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+static __attribute__((noinline)) int ring_tell(struct commit *c)
+{
+	struct snp_event *e = &c->slot->event;
+	__u32 n = e->nfacts;
+
+	if (!n || n > SNP_EVENT_FACTS)
+		return 0;
+	e->ts_ns = c->slot->now_ns;
+	e->name = c->slot->key.name;
+	e->cgroup_id = c->slot->cgroup_id;
+	e->version = SNP_EVENT_VERSION;
+	e->reserved = 0;
+	e->nfacts = n;
+	if (bpf_ringbuf_output(&snp_ring, e, SNP_EVENT_BYTES(n), ring_wake(c)))
+		snp_count(SNP_STAT_RING_LOST);
+	else
+		snp_count(SNP_STAT_RING_RECORDS);
+	e->nfacts = 0;
+	return 0;
+}
+
+/*
+ * Does any entry of never_learn hold the address? The first byte rules nearly
+ * all out. The loops have no branch: the verifier multiplies those by the
+ * caller's loop. Bit 63 of x | -x is set unless x is 0.
+ */
+static __always_inline int never_learned(const struct snp_kconf *conf, const struct snp_addr *a)
+{
+	__u64 none = ~0ull, x;
+	__u32 i;
+
+	if (addr_is_v4(a)) {
+		if (!(conf->first4[a->b[12] >> 6] >> (a->b[12] & 63) & 1))
+			return 0;
+		for (i = 0; i < SNP_NEVER_MAX; i++) {
+			x = (a->w[3] & conf->never4[i].mask) ^ conf->never4[i].addr;
+			none &= x | -x;
+		}
+	} else {
+		if (!(conf->first6[a->b[0] >> 6] >> (a->b[0] & 63) & 1))
+			return 0;
+		for (i = 0; i < SNP_NEVER_MAX; i++) {
+			x = ((a->q[0] & conf->never6[i].mask[0]) ^ conf->never6[i].addr[0]) |
+			    ((a->q[1] & conf->never6[i].mask[1]) ^ conf->never6[i].addr[1]);
+			none &= x | -x;
+		}
+	}
+	return !(none >> 63);
+}
+
+static __always_inline __u32 clamp_ttl(const struct snp_kconf *conf, __u32 ttl_s)
+{
+	if (ttl_s < conf->min_ttl_s)
+		ttl_s = conf->min_ttl_s;
+	return ttl_s > conf->max_ttl_s ? conf->max_ttl_s : ttl_s;
+}
+
+/* One address of the message. Called by bpf_loop(). */
+static long commit_addr(__u32 i, struct commit *c)
+{
+	struct snp_scratch_slot *slot = c->slot;
+	struct dns_walk *w = &slot->walk;
+	const struct dns_addr *a = &w->addrs[i & (DNS_ADDRS_MAX - 1)];
+	const __u8 *from = w->msg + (a->off & 0xffff);
+	struct snp_event *e = &slot->event;
+	__u32 ttl_s, n;
+	__u64 expiry_ns;
+	struct snp_fact *row;
+	int news;
+
+	if (a->len == 4) {
+		addr_from_v4(&c->slot->key.addr, *(const __be32 *)from);
+	} else {
+		c->slot->key.addr.q[0] = dns_word(from);
+		c->slot->key.addr.q[1] = dns_word(from + 8);
+		/* ::ffff:0:0/96 in an AAAA is its own forbidden range, not the IPv4 address. */
+		if (addr_is_v4(&c->slot->key.addr)) {
+			snp_count(SNP_STAT_REBIND);
+			return 0;
+		}
+	}
+	if (never_learned(c->conf, &c->slot->key.addr)) {
+		snp_count(SNP_STAT_REBIND);
+		return 0;
+	}
+	ttl_s = clamp_ttl(c->conf, a->ttl_s);
+	expiry_ns = c->slot->now_ns + ttl_s * NS_PER_S;
+	row = bpf_map_lookup_elem(&snp_learned, &c->slot->key);
+	if (row) {
+		news = fact_renew(c, row, expiry_ns, ttl_s);
+	} else {
+		if (fact_new(c, expiry_ns, ttl_s))
+			return 0;
+		news = 1;
+	}
+	c->slot->kept++;
+	if (!news)
+		return 0;
+	n = e->nfacts;
+	if (n >= SNP_EVENT_FACTS)
+		return 0;
+	e->facts[n].addr = c->slot->key.addr;
+	e->facts[n].expiry_ns = expiry_ns;
+	e->nfacts = n + 1;
+	if (n + 1 == SNP_EVENT_FACTS)
+		ring_tell(c);
+	return 0;
+}
+
+/* The chain from the question: each name points at its CNAME target. */
+static __always_inline int commit_chain(struct commit *c, __u64 expiry_ns)
+{
+	struct dns_walk *w = &c->slot->walk;
+	struct snp_name_row *row, *next;
+	__u32 i;
+
+	row = name_row(c, 0, expiry_ns);
+	if (!row)
+		return -1;
+	c->name = row;
+	row->truncated = w->truncated;
+	for (i = 1; i <= DNS_CHAIN_MAX && i <= w->depth; i++) {
+		next = name_row(c, i, expiry_ns);
+		if (!next)
+			break;
+		row->alias_id = w->hash[i & (DNS_NAMES - 1)];
+		row->alias_expiry_ns = expiry_ns;
+		row = next;
+	}
+	return 0;
+}
+
+/* Everything a walked message says. Returns how many addresses stand in the maps now. */
+static __always_inline __u32 commit_message(struct snp_scratch_slot *slot, struct snp_kconf *conf,
+					    __u64 now_ns, __u64 cgroup_id)
+{
+	struct dns_walk *w = &slot->walk;
+	struct commit c = {.slot = slot, .conf = conf};
+	__u32 ttl_s = 0, n = w->n_addrs;
+
+	slot->now_ns = now_ns;
+	slot->cgroup_id = cgroup_id;
+	slot->kept = 0;
+	slot->key.name.id = w->hash[0];
+	slot->key.name.scope = SNP_SCOPE_NONE;
+	slot->key.name.reserved = 0;
+	slot->event.nfacts = 0;
+	if (n)
+		ttl_s = w->addrs[0].ttl_s;
+	else if (w->depth)
+		ttl_s = w->ttl_s;
+	else
+		return 0;
+	if (commit_chain(&c, now_ns + clamp_ttl(conf, ttl_s) * NS_PER_S))
+		return 0;
+	if (n > DNS_ADDRS_MAX)
+		n = DNS_ADDRS_MAX;
+	bpf_loop(n, commit_addr, &c, 0);
+	ring_tell(&c);
+	return slot->kept;
+}
+
+#endif

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* snp_maps.bpf.c - defines every map, and the licence of the object. */
+#define SNP_DEFINE_MAPS
+#include "bpf/snp_maps.bpf.h"
+#include "bpf/snp_scratch.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * snp_maps.bpf.h - every map, once. snp_maps.bpf.c defines them; the others see extern.
+ *
+ * The sizes here are the smallest ones; io/bpf_set.c sets what limits says.
+ */
+#ifndef SNP_MAPS_BPF_H
+#define SNP_MAPS_BPF_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/snp_event.h"
+#include "bpf/snp_fact.h"
+#include "bpf/snp_kconf.h"
+#include "bpf/snp_proxy.h"
+#include "bpf/snp_question.h"
+#include "bpf/snp_stat.h"
+
+#ifdef SNP_DEFINE_MAPS
+#define SNP_MAP
+#else
+#define SNP_MAP extern
+#endif
+
+/* Configuration: written by the daemon. */
+struct snp_meta_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct snp_meta);
+};
+SNP_MAP struct snp_meta_map snp_meta SEC(".maps");
+
+struct snp_ctl_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct snp_ctl);
+};
+SNP_MAP struct snp_ctl_map snp_ctl SEC(".maps");
+
+struct snp_conf_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct snp_kconf);
+};
+SNP_MAP struct snp_conf_map snp_conf SEC(".maps");
+
+/* State: learned and named by the kernel, granted and collected by the daemon. */
+struct snp_names_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct snp_name_key);
+	__type(value, struct snp_name_row);
+};
+SNP_MAP struct snp_names_map snp_names SEC(".maps");
+
+struct snp_facts_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct snp_fact_key);
+	__type(value, struct snp_fact);
+};
+SNP_MAP struct snp_facts_map snp_learned SEC(".maps");
+
+struct snp_granted_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct snp_fact_key);
+	__type(value, struct snp_fact);
+};
+SNP_MAP struct snp_granted_map snp_granted SEC(".maps");
+
+struct snp_tally_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct snp_tally_key);
+	__type(value, __u64);
+};
+SNP_MAP struct snp_tally_map snp_tally SEC(".maps");
+
+struct snp_collected_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct snp_tally_key);
+	__type(value, __u64);
+};
+SNP_MAP struct snp_collected_map snp_collected SEC(".maps");
+
+/* News, and when the reader was last woken. */
+struct snp_ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+SNP_MAP struct snp_ring_map snp_ring SEC(".maps");
+
+struct snp_wake_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+SNP_MAP struct snp_wake_map snp_wake SEC(".maps");
+
+/* Counters. */
+struct snp_stats_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SNP_STAT_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+SNP_MAP struct snp_stats_map snp_stats SEC(".maps");
+
+struct snp_untrusted_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, struct snp_addr);
+	__type(value, __u64);
+};
+SNP_MAP struct snp_untrusted_map snp_untrusted SEC(".maps");
+
+/* Sockets. */
+struct snp_questions_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct snp_questions);
+};
+SNP_MAP struct snp_questions_map snp_questions SEC(".maps");
+
+struct snp_backlog_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct snp_backlog);
+};
+SNP_MAP struct snp_backlog_map snp_backlog SEC(".maps");
+
+/* The proxy. */
+struct snp_proxy_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SNP_PROXIES_MAX);
+	__type(key, __u32);
+	__type(value, struct snp_proxy_row);
+};
+SNP_MAP struct snp_proxy_map snp_proxy SEC(".maps");
+
+struct snp_proxy_seed_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SNP_PROXIES_MAX);
+	__type(key, __u32);
+	__type(value, struct snp_proxy_seed);
+};
+SNP_MAP struct snp_proxy_seed_map snp_proxy_seed SEC(".maps");
+
+struct snp_proxy_mark_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct snp_proxy_mark);
+};
+SNP_MAP struct snp_proxy_mark_map snp_proxy_mark SEC(".maps");
+
+struct snp_detour_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct snp_detour);
+};
+SNP_MAP struct snp_detour_map snp_detour SEC(".maps");
+
+static __always_inline void snp_count_n(__u32 stat, __u64 n)
+{
+	__u64 *slot = bpf_map_lookup_elem(&snp_stats, &stat);
+
+	if (slot)
+		__sync_fetch_and_add(slot, n); /* per CPU, yet runs nest on a CPU */
+}
+
+static __always_inline void snp_count(__u32 stat)
+{
+	snp_count_n(stat, 1);
+}
+
+/* The configuration in force: one whole copy for this run, or NULL before the first. */
+static __always_inline struct snp_kconf *snp_conf_now(void)
+{
+	__u32 zero = 0, active;
+	struct snp_ctl *ctl = bpf_map_lookup_elem(&snp_ctl, &zero);
+
+	if (!ctl || !ctl->attached)
+		return NULL;
+	active = *(volatile __u32 *)&ctl->active & 1;
+	return bpf_map_lookup_elem(&snp_conf, &active);
+}
+
+#endif
