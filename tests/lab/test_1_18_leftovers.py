@@ -8,7 +8,8 @@ import sys
 import pytest
 
 import leftovers
-from snoplab import BUILD, HERE, wait_until
+from servers import dnsmasq, unbound
+from snoplab import HERE, wait_until
 
 RUNNER = '''
 import sys
@@ -48,6 +49,15 @@ def programs():
     return {line.split(':')[0] for line in out.splitlines() if ' name snp_' in line}
 
 
+def state(pid):
+    """R, S, T, ...; None when it is gone."""
+    try:
+        with open(f'/proc/{pid}/stat') as f:
+            return f.read().rpartition(')')[2].split()[0]
+    except OSError:
+        return None
+
+
 @pytest.mark.parametrize('how', ['kill', 'stopped-daemon', 'fail', 'interrupt', 'end'])
 def test_1_18_nothing_is_left(how):
     before = programs()
@@ -58,9 +68,8 @@ def test_1_18_nothing_is_left(how):
             runner.stdin.write('stop\n')
             runner.stdin.flush()
             cgroup = f'{leftovers.cgroup2()}/{name}'
-            wait_until(lambda: any(
-                leftovers_state(pid) == 'T' for pid in leftovers.processes(cgroup)),
-                what='snooperd is stopped')
+            wait_until(lambda: 'T' in map(state, leftovers.processes(cgroup)),
+                       what='snooperd is stopped')
         if how in ('kill', 'stopped-daemon'):
             runner.kill()
         elif how == 'interrupt':
@@ -71,13 +80,6 @@ def test_1_18_nothing_is_left(how):
         runner.wait(20)
     wait_until(lambda: not leftovers.find(name), what=f'nothing left of {name}')
     wait_until(lambda: not programs() - before, what='its programs are unloaded')
-
-
-def leftovers_state(pid):
-    try:
-        return open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[0]
-    except OSError:
-        return None
 
 
 def test_1_18_next_run_cleans_up_after_a_dead_one():
@@ -99,24 +101,15 @@ def test_1_18_next_run_cleans_up_after_a_dead_one():
     assert not leftovers.find(name)
 
 
-def test_1_18_no_server_is_installed_or_listens_here():
-    """The lab's servers live in namespaces; the host's own port 53 is nobody's business."""
-    for program in 'unbound', 'named', 'dnsmasq':
-        assert os.path.exists(f'{BUILD}/../servers/usr/sbin/{program}')
-    for line in open('/proc/net/udp'):
-        fields = line.split()
-        if fields[1].endswith(':0035'):
-            inode = fields[9]
-            assert inode not in lab_sockets(), 'a server of the lab listens on the host'
+def listening_on_the_host():
+    """Addresses of the host's own sockets on port 53, UDP and TCP."""
+    lines = [line.split() for kind in ('udp', 'udp6', 'tcp', 'tcp6') for line in open(f'/proc/net/{kind}')]
+    return sorted(fields[1] for fields in lines if fields[1].endswith(':0035'))
 
 
-def lab_sockets():
-    """Inodes of the sockets of all processes of all runs."""
-    inodes = set()
-    for run in leftovers.runs():
-        for pid in leftovers.processes(f'{leftovers.cgroup2()}/{run}'):
-            for fd in os.listdir(f'/proc/{pid}/fd'):
-                target = os.readlink(f'/proc/{pid}/fd/{fd}')
-                if target.startswith('socket:['):
-                    inodes.add(target[8:-1])
-    return inodes
+def test_1_18_servers_do_not_listen_on_the_host(lab):
+    before = listening_on_the_host()
+    unbound(lab.outside, [lab.outside.ip4, lab.outside.ip6], {'left.test': '* A 192.0.2.1'}).start()
+    dnsmasq(lab.node, ['127.0.0.1', '::1'], [lab.outside.ip4]).start()
+    assert lab.node.dig('x.left.test', 'A', '127.0.0.1') == ['192.0.2.1']
+    assert listening_on_the_host() == before
