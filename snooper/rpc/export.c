@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "snooper/rpc/export.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/export.pb-c.h"
+#include "snooper/base/cleanup.h"
+#include "snooper/rpc/export_msg.h"
+#include "snooper/rpc/export_service.h"
+#include "snooper/rpc/grpc_server.h"
+
+struct export
+{
+	struct export_source source;
+	struct grpc_service service;
+	struct grpc_server *server;
+};
+
+/* A List that is being read. */
+struct listing {
+	const struct export_source *source;
+	char *pattern; /* NULL: all */
+	uint64_t cursor;
+};
+
+static void malformed(struct grpc_call *call)
+{
+	grpc_call_finish(call, GRPC_INTERNAL, "the request message is malformed");
+}
+
+static bool emit(void *ctx, const struct snp_listed_name *name)
+{
+	struct grpc_call *call = ctx;
+
+	export_send_name(call, name);
+	return grpc_call_has_room(call);
+}
+
+static void list_more(void *state, struct grpc_call *call)
+{
+	struct listing *l = state;
+	const struct export_source *source = l->source;
+	int r = source->list(source->ctx, l->pattern, &l->cursor, emit, call);
+
+	if (r == 0)
+		grpc_call_finish(call, GRPC_OK, NULL);
+	else if (r == -EINVAL)
+		grpc_call_finish(call, GRPC_INVALID_ARGUMENT, "malformed pattern");
+	else if (r < 0)
+		grpc_call_finish(call, GRPC_INTERNAL, strerror(-r));
+}
+
+static void list_stop(void *state)
+{
+	struct listing *l = state;
+
+	free(l->pattern);
+	free(l);
+}
+
+static void list_start(void *ctx, struct grpc_call *call, const uint8_t *request, size_t n)
+{
+	Snooper__V1__ListRequest *m = snooper__v1__list_request__unpack(NULL, n, request);
+	struct listing *l = m ? calloc(1, sizeof(*l)) : NULL;
+
+	if (!m) {
+		malformed(call);
+		return;
+	}
+	if (l && m->pattern[0])
+		l->pattern = strdup(m->pattern);
+	if (!l || (m->pattern[0] && !l->pattern)) {
+		free(l);
+		grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, "out of memory");
+	} else {
+		l->source = ctx;
+		grpc_call_stream(call, l);
+	}
+	snooper__v1__list_request__free_unpacked(m, NULL);
+}
+
+static void status_start(void *ctx, struct grpc_call *call, const uint8_t *request, size_t n)
+{
+	Snooper__V1__StatusRequest *m = snooper__v1__status_request__unpack(NULL, n, request);
+	const struct export_source *source = ctx;
+	struct snp_status st = {0};
+
+	if (!m) {
+		malformed(call);
+		return;
+	}
+	snooper__v1__status_request__free_unpacked(m, NULL);
+	source->status(source->ctx, &st);
+	export_send_status(call, &st);
+	grpc_call_finish(call, GRPC_OK, NULL);
+}
+
+static void reload_start(void *ctx, struct grpc_call *call, const uint8_t *request, size_t n)
+{
+	Snooper__V1__ReloadRequest *m = snooper__v1__reload_request__unpack(NULL, n, request);
+	SNP_CLEANUP(snp_freep)
+	char *errors = NULL;
+	const struct export_source *source = ctx;
+	int err;
+
+	if (!m) {
+		malformed(call);
+		return;
+	}
+	snooper__v1__reload_request__free_unpacked(m, NULL);
+	err = source->reload(source->ctx, &errors);
+	export_send_reload(call, err, errors);
+	grpc_call_finish(call, GRPC_OK, NULL);
+}
+
+static const struct grpc_method methods[] = {
+	{"/snooper.v1.Names/List", GRPC_MAY_READ, list_start, list_more, list_stop},
+	{"/snooper.v1.Status/Get", GRPC_MAY_READ, status_start, NULL, NULL},
+	{"/snooper.v1.Control/Reload", GRPC_MAY_CHANGE, reload_start, NULL, NULL},
+};
+
+void export_service_init(struct grpc_service *service, const struct export_source *source)
+{
+	*service = (struct grpc_service){methods, sizeof(methods) / sizeof(methods[0]),
+					 (void *)source};
+}
+
+int export_new(struct event_base *base, const char *path, const char *group,
+	       const struct export_source *source, struct export **out)
+{
+	struct grpc_server_conf conf = {GRPC_SERVER_DEFAULTS, .path = path, .group = group};
+	SNP_CLEANUP(snp_freep)
+	struct export *e = calloc(1, sizeof(*e));
+	int err;
+
+	if (!e)
+		return -ENOMEM;
+	e->source = *source;
+	export_service_init(&e->service, &e->source);
+	err = grpc_server_new(base, &conf, &e->service, &e->server);
+	if (err)
+		return err;
+	*out = snp_take(&e);
+	return 0;
+}
+
+void export_free(struct export *e)
+{
+	if (!e)
+		return;
+	grpc_server_free(e->server);
+	free(e);
+}

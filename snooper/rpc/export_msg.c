@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "snooper/rpc/export_msg.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "proto/export.pb-c.h"
+#include "snooper/base/cleanup.h"
+#include "snooper/core/text.h"
+
+#define ERROR_LINES 1000
+
+/* The message's numbers are the kernel's: no table between them. */
+#define SAME_ORIGIN(name)                                                                          \
+	_Static_assert((int)SNP_ORIGIN_##name == (int)SNOOPER__V1__ORIGIN__ORIGIN_##name,          \
+		       "enum Origin follows enum snp_origin")
+SAME_ORIGIN(KERNEL);
+SAME_ORIGIN(PEER);
+SAME_ORIGIN(RESOLVER);
+SAME_ORIGIN(SNAPSHOT);
+
+static void send_message(struct grpc_call *call, const ProtobufCMessage *m)
+{
+	uint8_t *at = grpc_call_message(call, protobuf_c_message_get_packed_size(m));
+
+	if (at)
+		protobuf_c_message_pack(m, at);
+}
+
+static void fail(struct grpc_call *call)
+{
+	grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, "out of memory");
+}
+
+static ProtobufCBinaryData addr_data(const struct snp_addr *a)
+{
+	const unsigned char *bytes;
+	size_t n = addr_to_bytes(a, &bytes);
+
+	return (ProtobufCBinaryData){n, (uint8_t *)bytes};
+}
+
+static void put_addr(Snooper__V1__Address *to, const struct snp_listed_addr *from)
+{
+	snooper__v1__address__init(to);
+	to->address = addr_data(&from->addr);
+	to->expires_in_ms = from->expires_in_ms;
+	to->first_seen_ms_ago = from->first_seen_ms;
+	to->last_seen_ms_ago = from->last_seen_ms;
+	to->origin = (Snooper__V1__Origin)from->origin;
+	to->reconcile = (char *)from->reconcile;
+}
+
+void export_send_name(struct grpc_call *call, const struct snp_listed_name *name)
+{
+	size_t n = name->n_addrs;
+	SNP_CLEANUP(snp_freep)
+	Snooper__V1__Address *addrs = calloc(n + 1, sizeof(*addrs));
+	SNP_CLEANUP(snp_freep)
+	Snooper__V1__Address **list = calloc(n + 1, sizeof(*list));
+	Snooper__V1__Name m = SNOOPER__V1__NAME__INIT;
+
+	if (!addrs || !list) {
+		fail(call);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		put_addr(&addrs[i], &name->addrs[i]);
+		list[i] = &addrs[i];
+	}
+	m.name = (char *)name->name;
+	m.n_addresses = n;
+	m.addresses = list;
+	m.n_cnames = name->n_cnames;
+	m.cnames = (char **)name->cnames;
+	m.n_selectors = name->n_selectors;
+	m.selectors = (char **)name->selectors;
+	m.n_endpoints = name->n_endpoints;
+	m.endpoints = (char **)name->endpoints;
+	m.truncated = name->truncated;
+	send_message(call, &m.base);
+}
+
+struct stat_name {
+	enum snp_stat slot;
+	const char *name;
+};
+#define STAT_NAME(slot, name, help) {SNP_STAT_##slot, name},
+static const struct stat_name refusals[] = {SNP_REFUSALS(STAT_NAME)};
+static const struct stat_name counters[] = {SNP_COUNTERS(STAT_NAME)};
+#define N_REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
+#define N_COUNTERS (sizeof(counters) / sizeof(counters[0]))
+
+/* The kernel's part, with its rows. */
+struct kernel_message {
+	Snooper__V1__Kernel kernel;
+	Snooper__V1__Counter refused[N_REFUSALS], counted[N_COUNTERS];
+	Snooper__V1__Counter *refused_list[N_REFUSALS], *counted_list[N_COUNTERS];
+};
+
+static void put_counters(const struct stat_name *names, size_t n, const uint64_t *stats,
+			 Snooper__V1__Counter *to, Snooper__V1__Counter **list)
+{
+	for (size_t i = 0; i < n; i++) {
+		snooper__v1__counter__init(&to[i]);
+		to[i].name = (char *)names[i].name;
+		to[i].value = stats[names[i].slot];
+		list[i] = &to[i];
+	}
+}
+
+static void put_kernel(struct kernel_message *m, const uint64_t *stats)
+{
+	snooper__v1__kernel__init(&m->kernel);
+	put_counters(refusals, N_REFUSALS, stats, m->refused, m->refused_list);
+	put_counters(counters, N_COUNTERS, stats, m->counted, m->counted_list);
+	m->kernel.answers_parsed = stats[SNP_STAT_PARSED];
+	m->kernel.answers_learned = stats[SNP_STAT_LEARNED];
+	m->kernel.ring_lost = stats[SNP_STAT_RING_LOST];
+	m->kernel.n_refused = N_REFUSALS;
+	m->kernel.refused = m->refused_list;
+	m->kernel.n_counters = N_COUNTERS;
+	m->kernel.counters = m->counted_list;
+}
+
+static void put_untrusted(const struct snp_status *st, Snooper__V1__UntrustedServer *servers,
+			  Snooper__V1__UntrustedServer **list)
+{
+	for (size_t i = 0; i < st->n_untrusted; i++) {
+		snooper__v1__untrusted_server__init(&servers[i]);
+		servers[i].address = addr_data(&st->untrusted[i].addr);
+		servers[i].answers = st->untrusted[i].answers;
+		list[i] = &servers[i];
+	}
+}
+
+void export_send_status(struct grpc_call *call, const struct snp_status *st)
+{
+	SNP_CLEANUP(snp_freep)
+	struct kernel_message *kernel = calloc(1, sizeof(*kernel));
+	size_t n = st->n_untrusted;
+	SNP_CLEANUP(snp_freep)
+	Snooper__V1__UntrustedServer *servers = calloc(n + 1, sizeof(*servers));
+	SNP_CLEANUP(snp_freep)
+	Snooper__V1__UntrustedServer **list = calloc(n + 1, sizeof(*list));
+	Snooper__V1__StatusReply m = SNOOPER__V1__STATUS_REPLY__INIT;
+	Snooper__V1__Cache cache = SNOOPER__V1__CACHE__INIT;
+	Snooper__V1__Proxy proxy = SNOOPER__V1__PROXY__INIT;
+
+	if (!kernel || !servers || !list) {
+		fail(call);
+		return;
+	}
+	put_kernel(kernel, st->stats);
+	put_untrusted(st, servers, list);
+	cache.names = st->cache.names;
+	cache.addresses = st->cache.addresses;
+	proxy.configured = st->proxy.configured;
+	proxy.state = st->proxy.bypassed ? SNOOPER__V1__PROXY__STATE__BYPASSED
+					 : SNOOPER__V1__PROXY__STATE__ACTIVE;
+	proxy.since_ms = st->proxy.since_ms;
+	proxy.bypassed_queries = st->proxy.bypassed_queries;
+	m.version = (char *)st->version;
+	m.mode = (char *)st->mode;
+	m.kernel = &kernel->kernel;
+	m.cache = &cache;
+	m.proxy = &proxy;
+	m.n_untrusted_servers = n;
+	m.untrusted_servers = list;
+	m.n_degraded = st->n_degraded;
+	m.degraded = (char **)st->degraded;
+	send_message(call, &m.base);
+}
+
+void export_send_reload(struct grpc_call *call, int err, char *errors)
+{
+	SNP_CLEANUP(snp_freep)
+	char **lines = calloc(ERROR_LINES, sizeof(*lines));
+	Snooper__V1__ReloadReply m = SNOOPER__V1__RELOAD_REPLY__INIT;
+	char *save = NULL;
+
+	if (!lines) {
+		fail(call);
+		return;
+	}
+	if (err)
+		m.result = err == -EINVAL ? SNOOPER__V1__RELOAD_REPLY__RESULT__REFUSED
+					  : SNOOPER__V1__RELOAD_REPLY__RESULT__FAILED;
+	m.errors = lines;
+	for (char *line = errors ? strtok_r(errors, "\n", &save) : NULL;
+	     line && m.n_errors < ERROR_LINES; line = strtok_r(NULL, "\n", &save)) {
+		text_make_utf8(line); /* a path may be any bytes, a string may not */
+		lines[m.n_errors++] = line;
+	}
+	if (err && !m.n_errors)
+		lines[m.n_errors++] = strerror(-err);
+	send_message(call, &m.base);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * export_msg.h - listings and status as messages of proto/export.proto.
+ *
+ * rpc: protobuf-c inside. Each writes one message to the call, or fails the
+ * call when memory is short.
+ */
+#ifndef SNP_EXPORT_MSG_H
+#define SNP_EXPORT_MSG_H
+
+#include "snooper/core/listing.h"
+#include "snooper/core/status.h"
+#include "snooper/rpc/grpc_method.h"
+
+void export_send_name(struct grpc_call *call, const struct snp_listed_name *name);
+void export_send_status(struct grpc_call *call, const struct snp_status *st);
+
+/* err: 0 or -errno of the reload; errors: its text, changed in place (NULL: none). */
+void export_send_reload(struct grpc_call *call, int err, char *errors);
+
+#endif

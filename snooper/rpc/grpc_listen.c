@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "snooper/rpc/grpc_listen.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "snooper/base/cleanup.h"
+
+#define BACKLOG 64
+
+static int own_group(const char *path, const char *group)
+{
+	const struct group *g;
+
+	if (!group)
+		return 0;
+	errno = 0;
+	g = getgrnam(group);
+	if (!g)
+		return errno ? -errno : -ENOENT;
+	return chown(path, (uid_t)-1, g->gr_gid) ? -errno : 0;
+}
+
+static int prepare(int fd, const struct sockaddr_un *un, const char *group, struct stat *st)
+{
+	int err;
+
+	if (bind(fd, (const struct sockaddr *)un, sizeof(*un)))
+		return -errno;
+	err = own_group(un->sun_path, group);
+	if (err)
+		return err;
+	if (chmod(un->sun_path, 0660) || listen(fd, BACKLOG) || lstat(un->sun_path, st))
+		return -errno;
+	return 0;
+}
+
+/*
+ * Made beside its place and moved there when owner, mode and backlog are right:
+ * nobody connects to less, and a restart leaves no moment without a socket.
+ */
+int grpc_listen_open(const char *path, const char *group, struct grpc_listen *out)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	SNP_CLEANUP(snp_closep)
+	int fd = -1;
+	struct stat st;
+	int err;
+
+	if ((size_t)snprintf(un.sun_path, sizeof(un.sun_path), "%s.new", path) >=
+	    sizeof(un.sun_path))
+		return -ENAMETOOLONG;
+	if (!lstat(path, &st) && !S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (!lstat(un.sun_path, &st) && S_ISSOCK(st.st_mode))
+		unlink(un.sun_path);
+	err = prepare(fd, &un, group, &st);
+	if (!err && rename(un.sun_path, path))
+		err = -errno;
+	if (err) {
+		if (err != -EADDRINUSE)
+			unlink(un.sun_path);
+		return err;
+	}
+	*out = (struct grpc_listen){.fd = fd, .gid = st.st_gid, .dev = st.st_dev, .ino = st.st_ino};
+	fd = -1;
+	return 0;
+}
+
+void grpc_listen_close(struct grpc_listen *l, const char *path)
+{
+	struct stat st;
+
+	close(l->fd);
+	l->fd = -1;
+	if (!lstat(path, &st) && st.st_dev == l->dev && st.st_ino == l->ino)
+		unlink(path);
+}

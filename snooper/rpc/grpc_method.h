@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * grpc_method.h - what a method of a gRPC service sees: one request, a way to answer.
+ *
+ * rpc: no third-party header. Everything runs on the loop thread, from
+ * grpc_session_work(), one slice at a time.
+ *
+ *   start() ── grpc_call_finish() ─────────────────────────────► over
+ *      └────── grpc_call_stream(state) ─► more() more() more() ─► over ─► stop(state)
+ *
+ * start() gets the whole request. A method that cannot answer at once hands
+ * over a state; more() is then called whenever the reader has room, and stop()
+ * exactly once: after grpc_call_finish(), or when the reader is gone.
+ */
+#ifndef SNP_GRPC_METHOD_H
+#define SNP_GRPC_METHOD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "snooper/rpc/grpc_status.h"
+
+struct grpc_call; /* opaque; grpc_call.c */
+
+/* What a caller may do; a method wants one of them. */
+enum { GRPC_MAY_READ = 1, GRPC_MAY_CHANGE = 2 };
+
+struct grpc_method {
+	const char *path; /* "/package.Service/Method" */
+	unsigned int right;
+	void (*start)(void *ctx, struct grpc_call *call, const uint8_t *request, size_t n);
+	void (*more)(void *state, struct grpc_call *call); /* NULL: never streams */
+	void (*stop)(void *state);			   /* NULL: nothing to give back */
+};
+
+struct grpc_service {
+	const struct grpc_method *methods;
+	size_t n_methods;
+	void *ctx; /* of start() */
+};
+
+/*
+ * Room for a message of n bytes, which the caller writes before it returns
+ * to the session. NULL when out of memory: the call has then failed.
+ */
+uint8_t *grpc_call_message(struct grpc_call *call, size_t n);
+
+/* False: enough is waiting for this reader; return from more() soon. */
+bool grpc_call_has_room(const struct grpc_call *call);
+
+/* Go on with more(state). Once, from start(). */
+void grpc_call_stream(struct grpc_call *call, void *state);
+
+/* The end. What was written is still delivered. text (NULL: none) is for a person. */
+void grpc_call_finish(struct grpc_call *call, enum grpc_code code, const char *text);
+
+#endif

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "snooper/rpc/grpc_session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "snooper/base/cleanup.h"
+#include "snooper/rpc/grpc_call.h"
+
+/* Answers to PING, SETTINGS and bad frames that may wait; a peer that makes more is cut off. */
+#define MAX_ACKS	 100
+#define MAX_SETTINGS	 32
+#define HEADER_OVERHEAD	 32 /* RFC 9113 10.5.1 */
+#define HTTP_BAD_METHOD	 405
+#define HTTP_BAD_CONTENT 415
+
+struct grpc_session {
+	nghttp2_session *h2;
+	const struct grpc_service *service;
+	unsigned int rights;
+	struct grpc_calls all, work;
+	bool ready;
+};
+
+void grpc_session_enqueue(struct grpc_session *s, struct grpc_call *c)
+{
+	if (c->queued)
+		return;
+	c->queued = true;
+	TAILQ_INSERT_TAIL(&s->work, c, work);
+}
+
+static void drop_call(struct grpc_session *s, struct grpc_call *c)
+{
+	if (c->queued)
+		TAILQ_REMOVE(&s->work, c, work);
+	TAILQ_REMOVE(&s->all, c, all);
+	grpc_call_free(c);
+}
+
+static struct grpc_call *call_of(nghttp2_session *h2, int32_t stream_id)
+{
+	return stream_id ? nghttp2_session_get_stream_user_data(h2, stream_id) : NULL;
+}
+
+static void refuse(struct grpc_call *c, enum grpc_code code, const char *text)
+{
+	grpc_call_finish(c, code, text);
+	grpc_call_flush(c);
+}
+
+static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
+{
+	struct grpc_session *s = user_data;
+	struct grpc_call *c;
+
+	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return 0;
+	c = grpc_call_new(s, h2, frame->hd.stream_id);
+	if (!c)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	TAILQ_INSERT_TAIL(&s->all, c, all);
+	nghttp2_session_set_stream_user_data(h2, frame->hd.stream_id, c);
+	return 0;
+}
+
+static bool is(const uint8_t *text, size_t n, const char *want)
+{
+	return n == strlen(want) && !memcmp(text, want, n);
+}
+
+/* application/grpc, alone or as protobuf; the rest of the family is not spoken here. */
+static bool is_grpc_type(const uint8_t *value, size_t n)
+{
+	static const char type[] = "application/grpc", codec[] = "+proto";
+	size_t len = sizeof(type) - 1;
+
+	if (n < len || memcmp(value, type, len))
+		return false;
+	if (n - len >= sizeof(codec) - 1 && !memcmp(value + len, codec, sizeof(codec) - 1))
+		len += sizeof(codec) - 1;
+	return n == len || value[len] == ';' || value[len] == ' ';
+}
+
+static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint8_t *name,
+		     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+		     void *user_data)
+{
+	struct grpc_call *c = call_of(h2, frame->hd.stream_id);
+
+	if (!c)
+		return 0;
+	c->header_bytes += name_len + value_len + HEADER_OVERHEAD;
+	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return 0;
+	if (is(name, name_len, ":method"))
+		c->post = is(value, value_len, "POST");
+	else if (is(name, name_len, "content-type"))
+		c->grpc_type = is_grpc_type(value, value_len);
+	else if (is(name, name_len, ":path") && value_len < sizeof(c->path))
+		memcpy(c->path, value, value_len); /* the rest is zero from the start */
+	return 0;
+}
+
+static const struct grpc_method *find_method(const struct grpc_service *service, const char *path)
+{
+	for (size_t i = 0; i < service->n_methods; i++)
+		if (!strcmp(service->methods[i].path, path))
+			return &service->methods[i];
+	return NULL;
+}
+
+static void headers_done(struct grpc_session *s, struct grpc_call *c)
+{
+	const struct grpc_method *m = find_method(s->service, c->path);
+
+	if (!c->post || !c->grpc_type)
+		c->http_status = c->post ? HTTP_BAD_CONTENT : HTTP_BAD_METHOD;
+	if (c->http_status)
+		refuse(c, GRPC_UNKNOWN, NULL);
+	else if (c->header_bytes > GRPC_MAX_HEADER_BYTES)
+		refuse(c, GRPC_RESOURCE_EXHAUSTED, "request headers too large");
+	else if (!m)
+		refuse(c, GRPC_UNIMPLEMENTED, "unknown method");
+	else if ((s->rights & m->right) != m->right)
+		refuse(c, GRPC_PERMISSION_DENIED,
+		       m->right & GRPC_MAY_CHANGE
+			       ? "only root and the daemon's own user may do that"
+			       : "not permitted to read here");
+	else
+		c->method = m;
+}
+
+static void request_done(struct grpc_session *s, struct grpc_call *c)
+{
+	c->ended = true;
+	if (c->finished)
+		return;
+	if (grpc_reader_whole(&c->request))
+		grpc_session_enqueue(s, c);
+	else if (grpc_reader_empty(&c->request))
+		refuse(c, GRPC_UNIMPLEMENTED, "no request message");
+	else
+		refuse(c, GRPC_INTERNAL, "the request message is cut short");
+}
+
+static int on_frame_recv(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
+{
+	struct grpc_session *s = user_data;
+	struct grpc_call *c = call_of(h2, frame->hd.stream_id);
+
+	if (frame->hd.type == NGHTTP2_SETTINGS)
+		s->ready = true;
+	if (!c || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
+		return 0;
+	if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+		headers_done(s, c);
+	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+		request_done(s, c);
+	return 0;
+}
+
+static void feed_failed(struct grpc_call *c, long err)
+{
+	switch (err) {
+	case -EMSGSIZE:
+		refuse(c, GRPC_RESOURCE_EXHAUSTED, "request message too large");
+		break;
+	case -EOPNOTSUPP:
+		refuse(c, GRPC_UNIMPLEMENTED, "compressed messages are not understood here");
+		break;
+	case -ENOMEM:
+		refuse(c, GRPC_RESOURCE_EXHAUSTED, "out of memory");
+		break;
+	default:
+		refuse(c, GRPC_INTERNAL, "not a gRPC message");
+	}
+}
+
+static int on_data(nghttp2_session *h2, uint8_t flags, int32_t stream_id, const uint8_t *bytes,
+		   size_t n, void *user_data)
+{
+	struct grpc_call *c = call_of(h2, stream_id);
+	long taken;
+
+	if (!c || c->finished || !n)
+		return 0;
+	if (grpc_reader_whole(&c->request)) {
+		refuse(c, GRPC_UNIMPLEMENTED, "more than one request message");
+		return 0;
+	}
+	taken = grpc_reader_feed(&c->request, bytes, n);
+	if (taken < 0)
+		feed_failed(c, taken);
+	else if ((size_t)taken < n)
+		refuse(c, GRPC_UNIMPLEMENTED, "more than one request message");
+	return 0;
+}
+
+/* Answered before the request was over: tell the caller to stop (RFC 9113 8.1). */
+static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
+{
+	struct grpc_call *c = call_of(h2, frame->hd.stream_id);
+	bool last = (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
+		    frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+
+	if (c && last && !c->ended)
+		return nghttp2_submit_rst_stream(h2, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+						 NGHTTP2_NO_ERROR)
+			       ? NGHTTP2_ERR_CALLBACK_FAILURE
+			       : 0;
+	return 0;
+}
+
+static int on_stream_close(nghttp2_session *h2, int32_t stream_id, uint32_t code, void *user_data)
+{
+	struct grpc_call *c = call_of(h2, stream_id);
+
+	if (c)
+		drop_call(user_data, c);
+	return 0;
+}
+
+static void free_callbacks(nghttp2_session_callbacks **cb)
+{
+	nghttp2_session_callbacks_del(*cb);
+}
+
+static void free_option(nghttp2_option **option)
+{
+	nghttp2_option_del(*option);
+}
+
+static int open_h2(struct grpc_session *s)
+{
+	SNP_CLEANUP(free_callbacks)
+	nghttp2_session_callbacks *cb = NULL;
+	SNP_CLEANUP(free_option)
+	nghttp2_option *option = NULL;
+	nghttp2_settings_entry settings[] = {
+		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, GRPC_MAX_STREAMS},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, GRPC_MAX_HEADER_BYTES},
+	};
+
+	if (nghttp2_session_callbacks_new(&cb) || nghttp2_option_new(&option))
+		return -ENOMEM;
+	nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
+	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame_recv);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
+	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_sent);
+	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
+	/* Closed streams are kept for their priorities only, which mean nothing here. */
+	nghttp2_option_set_no_closed_streams(option, 1);
+	nghttp2_option_set_max_outbound_ack(option, MAX_ACKS);
+	nghttp2_option_set_max_settings(option, MAX_SETTINGS);
+	if (nghttp2_session_server_new2(&s->h2, cb, s, option))
+		return -ENOMEM;
+	return nghttp2_submit_settings(s->h2, NGHTTP2_FLAG_NONE, settings, 2) ? -ENOMEM : 0;
+}
+
+static void freep(struct grpc_session **s)
+{
+	grpc_session_free(*s);
+}
+
+int grpc_session_new(const struct grpc_service *service, unsigned int rights,
+		     struct grpc_session **out)
+{
+	SNP_CLEANUP(freep)
+	struct grpc_session *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	TAILQ_INIT(&s->all);
+	TAILQ_INIT(&s->work);
+	s->service = service;
+	s->rights = rights;
+	err = open_h2(s);
+	if (err)
+		return err;
+	*out = snp_take(&s);
+	return 0;
+}
+
+void grpc_session_free(struct grpc_session *s)
+{
+	struct grpc_call *c;
+
+	if (!s)
+		return;
+	nghttp2_session_del(s->h2); /* tells nobody about the streams it takes along */
+	while ((c = TAILQ_FIRST(&s->all)))
+		drop_call(s, c);
+	free(s);
+}
+
+int grpc_session_input(struct grpc_session *s, const uint8_t *bytes, size_t n)
+{
+	ssize_t r;
+
+	/* Once nghttp2 has decided to end, it must not be fed. */
+	if (!nghttp2_session_want_read(s->h2))
+		return 0;
+	r = nghttp2_session_mem_recv(s->h2, bytes, n);
+	if (r < 0)
+		return r == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPROTO;
+	return 0;
+}
+
+long grpc_session_output(struct grpc_session *s, const uint8_t **bytes)
+{
+	ssize_t n = nghttp2_session_mem_send(s->h2, bytes);
+
+	if (n < 0)
+		return n == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPROTO;
+	return n;
+}
+
+bool grpc_session_has_work(const struct grpc_session *s)
+{
+	return !TAILQ_EMPTY(&s->work);
+}
+
+bool grpc_session_work(struct grpc_session *s)
+{
+	struct grpc_call *c = TAILQ_FIRST(&s->work);
+
+	if (!c)
+		return false;
+	TAILQ_REMOVE(&s->work, c, work);
+	c->queued = false;
+	if (!c->started) {
+		c->started = true;
+		c->method->start(s->service->ctx, c, c->request.message, c->request.len);
+		grpc_reader_fini(&c->request);
+		if (!c->finished && !c->streaming)
+			grpc_call_finish(c, GRPC_INTERNAL, "no answer");
+	} else if (c->streaming) {
+		c->method->more(c->state, c);
+	}
+	grpc_call_flush(c);
+	if (grpc_call_has_room(c))
+		grpc_session_enqueue(s, c);
+	return grpc_session_has_work(s);
+}
+
+bool grpc_session_ready(const struct grpc_session *s)
+{
+	return s->ready;
+}
+
+bool grpc_session_alive(const struct grpc_session *s)
+{
+	return nghttp2_session_want_read(s->h2) || nghttp2_session_want_write(s->h2);
+}
+
+size_t grpc_session_backlog(const struct grpc_session *s)
+{
+	return nghttp2_session_get_outbound_queue_size(s->h2);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * grpc_session.h - the server side of one gRPC connection, without its socket.
+ *
+ * rpc: nghttp2 inside, none of it here. Bytes in, bytes out, and slices of
+ * work in between, all paced by the owner: requests wait in a list until
+ * grpc_session_work() takes the next, and a stream is filled no further than
+ * GRPC_ROOM bytes ahead of its reader.
+ *
+ * Whatever the bytes are, the worst that happens is an error to close on.
+ */
+#ifndef SNP_GRPC_SESSION_H
+#define SNP_GRPC_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "snooper/rpc/grpc_method.h"
+
+#define GRPC_MAX_STREAMS      16
+#define GRPC_MAX_REQUEST      65536
+#define GRPC_MAX_HEADER_BYTES 8192  /* of one request, as HTTP/2 counts them */
+#define GRPC_ROOM	      32768 /* plus the one message that goes beyond */
+
+struct grpc_session; /* opaque; grpc_session.c */
+
+/*
+ * A session for a caller with these rights (GRPC_MAY_*). service is borrowed
+ * for the life of the session. 0 and *out, or -ENOMEM.
+ */
+int grpc_session_new(const struct grpc_service *service, unsigned int rights,
+		     struct grpc_session **out);
+/* Calls still open are stopped. */
+void grpc_session_free(struct grpc_session *s);
+
+/* Bytes from the caller. 0, or -EPROTO / -ENOMEM: close the connection. */
+int grpc_session_input(struct grpc_session *s, const uint8_t *bytes, size_t n);
+
+/*
+ * The next bytes for the caller, valid until the next call of any function
+ * here. Returns how many, 0 for none now, or -EPROTO / -ENOMEM.
+ */
+long grpc_session_output(struct grpc_session *s, const uint8_t **bytes);
+
+bool grpc_session_has_work(const struct grpc_session *s);
+/* One slice for one call, in turn. True: there is more to do. */
+bool grpc_session_work(struct grpc_session *s);
+
+/* The caller has spoken HTTP/2. */
+bool grpc_session_ready(const struct grpc_session *s);
+/* False: nothing is to be read or written any more, close. */
+bool grpc_session_alive(const struct grpc_session *s);
+/* Frames that wait to be taken by grpc_session_output(). */
+size_t grpc_session_backlog(const struct grpc_session *s);
+
+#endif

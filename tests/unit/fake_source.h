@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * fake_source.h - a daemon's knowledge, made up: for the tests of the gRPC face and its fuzzer.
+ *
+ * Name i is "hNNNNN.example.com" with FAKE_ADDRS addresses in turn IPv4 and IPv6.
+ */
+#ifndef SNP_FAKE_SOURCE_H
+#define SNP_FAKE_SOURCE_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "snooper/core/match_pattern.h"
+#include "snooper/rpc/export.h"
+
+#define FAKE_NAMES 10000
+#define FAKE_ADDRS 16
+#define FAKE_SLICE 100 /* names looked at in one call */
+
+struct fake {
+	unsigned int names;
+	unsigned int emitted, list_calls, reloads; /* what was asked of it */
+	int reload_err;
+	const char *reload_text;
+	bool degraded;
+};
+
+static inline bool fake_emit_one(unsigned int i, export_emit_fn emit, void *emit_ctx)
+{
+	static const char *const cnames[] = {"edge.example.net", "a\\.b.example.net"};
+	static const char *const selectors[] = {"*.example.com"};
+	static const char *const endpoints[] = {"mediabot", "other"};
+	struct snp_listed_addr addrs[FAKE_ADDRS] = {0};
+	char name[32];
+	struct snp_listed_name n = {.name = name,
+				    .addrs = addrs,
+				    .n_addrs = FAKE_ADDRS,
+				    .cnames = cnames,
+				    .n_cnames = 2,
+				    .selectors = selectors,
+				    .n_selectors = 1,
+				    .endpoints = endpoints,
+				    .n_endpoints = 2,
+				    .truncated = i == 7};
+
+	snprintf(name, sizeof(name), "h%05u.example.com", i);
+	for (unsigned int k = 0; k < FAKE_ADDRS; k++) {
+		struct snp_listed_addr *a = &addrs[k];
+
+		if (k % 2)
+			a->addr.b[0] = 0x20, a->addr.b[1] = 1, a->addr.b[2] = 0xd,
+			a->addr.b[3] = 0xb8;
+		else
+			a->addr.b[10] = a->addr.b[11] = 0xff, a->addr.b[12] = 192;
+		a->addr.b[14] = (__u8)(k % 2 ? i >> 8 : 2);
+		a->addr.b[15] = (__u8)k;
+		a->expires_in_ms = 41200 + i;
+		a->first_seen_ms = 5000;
+		a->last_seen_ms = 20;
+		a->origin = (enum snp_origin)(k % 4);
+		a->reconcile = "off";
+	}
+	return emit(emit_ctx, &n);
+}
+
+static inline int
+fake_list(void *ctx, const char *pattern, uint64_t *cursor, export_emit_fn emit, void *emit_ctx)
+{
+	struct fake *f = ctx;
+	char name[32];
+
+	f->list_calls++;
+	if (pattern && !match_pattern_valid(pattern))
+		return -EINVAL;
+	for (unsigned int n = 0; n < FAKE_SLICE && *cursor < f->names; n++) {
+		unsigned int i = (unsigned int)(*cursor)++;
+
+		snprintf(name, sizeof(name), "h%05u.example.com", i);
+		if (pattern && !match_pattern(pattern, name))
+			continue;
+		f->emitted++;
+		if (!fake_emit_one(i, emit, emit_ctx))
+			break;
+	}
+	return *cursor < f->names;
+}
+
+static inline void fake_status(void *ctx, struct snp_status *st)
+{
+	static const char *const degraded[] = {"proxy-bypassed", "ring-lost"};
+	static const struct snp_status_server untrusted = {
+		.addr.b = {[10] = 0xff, [11] = 0xff, [12] = 10, [13] = 96, [15] = 10},
+		.answers = 412};
+	struct fake *f = ctx;
+
+	memset(st, 0, sizeof(*st));
+	st->version = "9.8.7";
+	st->mode = "observe";
+	for (int i = 0; i < SNP_STAT_MAX; i++)
+		st->stats[i] = 1000u + (unsigned int)i;
+	st->cache.names = f->names;
+	st->cache.addresses = (uint64_t)f->names * FAKE_ADDRS;
+	st->proxy.configured = true;
+	st->proxy.bypassed = f->degraded;
+	st->proxy.since_ms = 61000;
+	st->proxy.bypassed_queries = 3;
+	st->untrusted = &untrusted;
+	st->n_untrusted = 1;
+	st->degraded = degraded;
+	st->n_degraded = f->degraded ? 2 : 0;
+}
+
+static inline int fake_reload(void *ctx, char **errors)
+{
+	struct fake *f = ctx;
+
+	f->reloads++;
+	if (f->reload_text)
+		*errors = strdup(f->reload_text);
+	return f->reload_err;
+}
+
+static inline struct export_source fake_source(struct fake *f)
+{
+	return (struct export_source){fake_list, fake_status, fake_reload, f};
+}
+
+#endif
