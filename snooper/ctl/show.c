@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* How things are written: JSON, durations, addresses. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "snooper/core/text.h"
+#include "snooper/ctl/ctl.h"
+
+void ctl_printf(struct ctl *ctl, const char *format, ...)
+{
+	va_list ap;
+
+	if (ctl->out_err)
+		return;
+	va_start(ap, format);
+	if (vprintf(format, ap) < 0)
+		ctl->out_err = errno;
+	va_end(ap);
+}
+
+void ctl_print_json_take(struct ctl *ctl, struct json_object *o)
+{
+	ctl_printf(ctl, "%s\n",
+		   json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+							     JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+}
+
+void ctl_put_string(struct json_object *o, const char *key, const char *value)
+{
+	json_object_object_add(o, key, json_object_new_string(value));
+}
+
+void ctl_put_number(struct json_object *o, const char *key, uint64_t value)
+{
+	json_object_object_add(o, key, json_object_new_uint64(value));
+}
+
+void ctl_put_bool(struct json_object *o, const char *key, bool value)
+{
+	json_object_object_add(o, key, json_object_new_boolean(value));
+}
+
+struct json_object *ctl_strings(char *const *list, size_t n)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_object_array_add(array, json_object_new_string(list[i]));
+	return array;
+}
+
+const char *ctl_duration(uint64_t ms, char text[static CTL_DURATION_MAX])
+{
+	uint64_t s = ms / 1000;
+
+	if (ms < 1000)
+		snprintf(text, CTL_DURATION_MAX, "%" PRIu64 "ms", ms);
+	else if (s < 60)
+		snprintf(text, CTL_DURATION_MAX, "%" PRIu64 ".%us", s,
+			 (unsigned int)(ms % 1000 / 100));
+	else if (s < 3600)
+		snprintf(text, CTL_DURATION_MAX, "%" PRIu64 "m %" PRIu64 "s", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(text, CTL_DURATION_MAX, "%" PRIu64 "h %" PRIu64 "m", s / 3600,
+			 s % 3600 / 60);
+	else
+		snprintf(text, CTL_DURATION_MAX, "%" PRIu64 "d %" PRIu64 "h", s / 86400,
+			 s % 86400 / 3600);
+	return text;
+}
+
+const char *ctl_addr(const ProtobufCBinaryData *bytes, char text[static CTL_ADDR_MAX])
+{
+	struct snp_addr a;
+
+	_Static_assert(CTL_ADDR_MAX >= ADDR_TEXT_MAX, "any address must fit");
+	if (!addr_from_bytes(bytes->data, bytes->len, &a)) {
+		snprintf(text, CTL_ADDR_MAX, "?");
+		return text;
+	}
+	return addr_to_text(&a, text);
+}

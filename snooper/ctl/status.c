@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* snooperctl status, and proxy status: how the daemon and its kernel part are doing. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "proto/export.pb-c.h"
+#include "snooper/ctl/ctl.h"
+
+#define ROW "%-12s"
+
+static const char *state_name(const Snooper__V1__Proxy *p)
+{
+	return p->state == SNOOPER__V1__PROXY__STATE__BYPASSED ? "bypassed" : "active";
+}
+
+static struct json_object *proxy_json(const Snooper__V1__Proxy *p)
+{
+	struct json_object *o = json_object_new_object();
+
+	ctl_put_string(o, "state", state_name(p));
+	ctl_put_number(o, "since_ms", p->since_ms);
+	ctl_put_number(o, "bypassed_queries", p->bypassed_queries);
+	ctl_put_bool(o, "configured", p->configured);
+	return o;
+}
+
+static struct json_object *counters_json(Snooper__V1__Counter *const *list, size_t n)
+{
+	struct json_object *o = json_object_new_object();
+
+	for (size_t i = 0; i < n; i++)
+		ctl_put_number(o, list[i]->name, list[i]->value);
+	return o;
+}
+
+static struct json_object *kernel_json(const Snooper__V1__Kernel *k)
+{
+	struct json_object *o = json_object_new_object();
+
+	ctl_put_number(o, "answers_parsed", k->answers_parsed);
+	ctl_put_number(o, "answers_learned", k->answers_learned);
+	json_object_object_add(o, "refused", counters_json(k->refused, k->n_refused));
+	ctl_put_number(o, "ring_lost", k->ring_lost);
+	json_object_object_add(o, "counters", counters_json(k->counters, k->n_counters));
+	return o;
+}
+
+static struct json_object *untrusted_json(const Snooper__V1__StatusReply *m)
+{
+	struct json_object *array = json_object_new_array();
+	char text[CTL_ADDR_MAX];
+
+	for (size_t i = 0; i < m->n_untrusted_servers; i++) {
+		struct json_object *o = json_object_new_object();
+
+		ctl_put_string(o, "address", ctl_addr(&m->untrusted_servers[i]->address, text));
+		ctl_put_number(o, "answers", m->untrusted_servers[i]->answers);
+		json_object_array_add(array, o);
+	}
+	return array;
+}
+
+static void print_json(struct ctl *ctl, const Snooper__V1__StatusReply *m)
+{
+	struct json_object *o = json_object_new_object(), *cache = json_object_new_object();
+
+	ctl_put_number(cache, "names", m->cache->names);
+	ctl_put_number(cache, "addresses", m->cache->addresses);
+	ctl_put_string(o, "version", m->version);
+	ctl_put_string(o, "mode", m->mode);
+	json_object_object_add(o, "kernel", kernel_json(m->kernel));
+	json_object_object_add(o, "cache", cache);
+	json_object_object_add(o, "proxy", proxy_json(m->proxy));
+	json_object_object_add(o, "peers", json_object_new_array());
+	json_object_object_add(o, "untrusted_servers", untrusted_json(m));
+	json_object_object_add(o, "degraded", ctl_strings(m->degraded, m->n_degraded));
+	ctl_print_json_take(ctl, o);
+}
+
+static void print_proxy(struct ctl *ctl, const Snooper__V1__Proxy *p)
+{
+	char text[CTL_DURATION_MAX];
+
+	if (!p->configured)
+		ctl_printf(ctl, ROW "none configured\n", "proxy");
+	else
+		ctl_printf(ctl, ROW "%s for %s, %" PRIu64 " queries bypassed\n", "proxy",
+			   state_name(p), ctl_duration(p->since_ms, text), p->bypassed_queries);
+}
+
+static void print_kernel(struct ctl *ctl, const Snooper__V1__Kernel *k)
+{
+	ctl_printf(ctl, ROW "%" PRIu64 " parsed, %" PRIu64 " learned from\n", "answers",
+		   k->answers_parsed, k->answers_learned);
+	for (size_t i = 0; i < k->n_refused; i++)
+		if (k->refused[i]->value)
+			ctl_printf(ctl, ROW "%s %" PRIu64 "\n", "refused", k->refused[i]->name,
+				   k->refused[i]->value);
+	if (k->ring_lost)
+		ctl_printf(ctl, ROW "%" PRIu64 " records lost, no state with them\n", "ring",
+			   k->ring_lost);
+}
+
+static void print_text(struct ctl *ctl, const Snooper__V1__StatusReply *m)
+{
+	char text[CTL_ADDR_MAX];
+
+	ctl_printf(ctl, ROW "%s\n", "version", m->version);
+	ctl_printf(ctl, ROW "%s\n", "mode", m->mode);
+	ctl_printf(ctl, ROW "%" PRIu64 " with %" PRIu64 " addresses\n", "names", m->cache->names,
+		   m->cache->addresses);
+	print_kernel(ctl, m->kernel);
+	for (size_t i = 0; i < m->n_untrusted_servers; i++)
+		ctl_printf(ctl,
+			   ROW "%s answers here (%" PRIu64
+			       " so far) and is not in observe.resolvers\n",
+			   "untrusted", ctl_addr(&m->untrusted_servers[i]->address, text),
+			   m->untrusted_servers[i]->answers);
+	print_proxy(ctl, m->proxy);
+	for (size_t i = 0; i < m->n_degraded; i++)
+		ctl_printf(ctl, ROW "%s\n", "degraded", m->degraded[i]);
+	if (!m->n_degraded)
+		ctl_printf(ctl, ROW "ok\n", "state");
+}
+
+/* CTL_OK and *reply with all its parts, or an exit code. */
+static int get(struct ctl *ctl, Snooper__V1__StatusReply **reply)
+{
+	Snooper__V1__StatusRequest request = SNOOPER__V1__STATUS_REQUEST__INIT;
+	ProtobufCMessage *m;
+	int code = ctl_call_unary(ctl, "/snooper.v1.Status/Get", &request.base,
+				  &snooper__v1__status_reply__descriptor, &m);
+
+	if (code)
+		return code;
+	*reply = (Snooper__V1__StatusReply *)m;
+	if ((*reply)->kernel && (*reply)->cache && (*reply)->proxy)
+		return CTL_OK;
+	snooper__v1__status_reply__free_unpacked(*reply, NULL);
+	return ctl_error(ctl, CTL_FAILED, "the daemon's answer lacks a part");
+}
+
+int ctl_status(struct ctl *ctl, int n, char **args)
+{
+	Snooper__V1__StatusReply *m;
+	int code;
+
+	if (n)
+		return ctl_error(ctl, CTL_USAGE, "status takes no argument");
+	code = get(ctl, &m);
+	if (code)
+		return code;
+	if (ctl->json)
+		print_json(ctl, m);
+	else
+		print_text(ctl, m);
+	code = m->n_degraded ? CTL_DEGRADED : CTL_OK;
+	snooper__v1__status_reply__free_unpacked(m, NULL);
+	return code;
+}
+
+int ctl_proxy(struct ctl *ctl, int n, char **args)
+{
+	Snooper__V1__StatusReply *m;
+	int code;
+
+	if (n > 1 || (n && strcmp(args[0], "status")))
+		return ctl_error(ctl, CTL_USAGE, "proxy knows 'status' only");
+	code = get(ctl, &m);
+	if (code)
+		return code;
+	if (ctl->json)
+		ctl_print_json_take(ctl, proxy_json(m->proxy));
+	else
+		print_proxy(ctl, m->proxy);
+	snooper__v1__status_reply__free_unpacked(m, NULL);
+	return CTL_OK;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* snooperctl: ask the daemon, over its socket. One file a verb in ctl/. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "snooper/ctl/ctl.h"
+
+static const struct ctl_verb verbs[] = {
+	{"names", "[PATTERN]", "names that are known now, with their addresses", ctl_names},
+	{"status", "", "how the daemon and its kernel part are doing", ctl_status},
+	{"proxy", "[status]", "is the proxy asked, or bypassed", ctl_proxy},
+	{"reload", "", "read the configuration again", ctl_reload},
+};
+#define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static void help(struct ctl *ctl)
+{
+	ctl_printf(ctl,
+		   "snooperctl [-s SOCKET] [--json] VERB: ask the snooper daemon of this host\n\n");
+	for (size_t i = 0; i < N_VERBS; i++)
+		ctl_printf(ctl, "  %-8s%-12s%s\n", verbs[i].name, verbs[i].args, verbs[i].help);
+	ctl_printf(ctl,
+		   "\n  -s, --socket SOCKET  default %s\n"
+		   "      --json           one JSON object a line, errors too\n"
+		   "  -h, --help\n"
+		   "      --version\n\n"
+		   "exit: 0 ok, 1 failed, 2 usage or configuration, 3 daemon unreachable,\n"
+		   "      4 not permitted, 5 degraded (status only)\n",
+		   CTL_SOCKET);
+}
+
+static int run(struct ctl *ctl, int n, char **args)
+{
+	if (!n)
+		return ctl_error(ctl, CTL_USAGE, "no verb; --help lists them");
+	for (size_t i = 0; i < N_VERBS; i++)
+		if (!strcmp(args[0], verbs[i].name))
+			return verbs[i].run(ctl, n - 1, args + 1);
+	return ctl_error(ctl, CTL_USAGE, "unknown verb '%s'; --help lists them", args[0]);
+}
+
+/* Returns -1 to go on, or an exit code. */
+static int options(struct ctl *ctl, int argc, char **argv)
+{
+	enum { JSON = 256, VERSION };
+	static const struct option longs[] = {{"socket", required_argument, NULL, 's'},
+					      {"json", no_argument, NULL, JSON},
+					      {"help", no_argument, NULL, 'h'},
+					      {"version", no_argument, NULL, VERSION},
+					      {NULL, 0, NULL, 0}};
+	int o;
+
+	/* Known first, so that a wrong option is reported in the form that was asked for. */
+	for (int i = 1; i < argc; i++)
+		ctl->json = ctl->json || !strcmp(argv[i], "--json");
+	opterr = 0;
+	while ((o = getopt_long(argc, argv, ":s:h", longs, NULL)) != -1) {
+		switch (o) {
+		case 's':
+			ctl->socket = optarg;
+			break;
+		case JSON:
+			ctl->json = true;
+			break;
+		case 'h':
+			help(ctl);
+			return CTL_OK;
+		case VERSION:
+			ctl_printf(ctl, "snooperctl %s\n", SNP_VERSION);
+			return CTL_OK;
+		case ':':
+			return ctl_error(ctl, CTL_USAGE, "%s needs a value", argv[optind - 1]);
+		default:
+			return ctl_error(ctl, CTL_USAGE, "unknown option '%s'", argv[optind - 1]);
+		}
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl ctl = {.socket = CTL_SOCKET};
+	int code;
+
+	/* A reader that has seen enough is no failure: seen as EPIPE, and passed over. */
+	signal(SIGPIPE, SIG_IGN);
+	code = options(&ctl, argc, argv);
+	if (code < 0)
+		code = run(&ctl, argc - optind, argv + optind);
+	if (fflush(stdout) && !ctl.out_err)
+		ctl.out_err = errno;
+	if (ctl.out_err && ctl.out_err != EPIPE)
+		return ctl_error(&ctl, CTL_FAILED, "cannot write: %s", strerror(ctl.out_err));
+	return code;
+}
