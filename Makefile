@@ -35,7 +35,8 @@ BUILD_PACKAGES := make gcc clang llvm bpftool pkg-config libbpf-dev libelf-dev z
 LIB_SRC  := $(wildcard snooper/base/*.c snooper/core/*.c snooper/io/*.c snooper/rpc/*.c)
 D_SRC    := snooper/main.c $(wildcard snooper/daemon*.c)
 CTL_SRC  := snooper/snooperctl.c $(wildcard snooper/ctl/*.c)
-BPF_SRC  := $(wildcard bpf/*.bpf.c)
+# Definitions first: bpftool 7.1 leaves a map at offset 0 that was seen as extern before.
+BPF_SRC  := bpf/snp_maps.bpf.c $(filter-out bpf/snp_maps.bpf.c,$(wildcard bpf/*.bpf.c))
 PROTO    := $(wildcard proto/*.proto)
 PB_OBJ   := $(PROTO:%.proto=$(O)/%.pb-c.o)
 obj       = $(patsubst %.c,$(O)/%.o,$(1))
