@@ -3,7 +3,12 @@
 
 #include <string.h>
 
+#include "snooper/base/clock.h"
 #include "snooper/io/conf_value.h"
+
+/* A family's share of what one kernel-side configuration has room for. */
+#define FALLBACKS_MAX 8
+#define NEVER_MAX     40
 
 static struct conf_place place(const struct conf_diag *d, const char *path)
 {
@@ -14,6 +19,12 @@ static void check_ttl(const struct snp_conf *c, struct conf_diag *d)
 {
 	char min[CONF_DURATION_TEXT], max[CONF_DURATION_TEXT];
 
+	if (c->policy.min_ttl_ns % SNP_NS_PER_S)
+		conf_diag_error(d, place(d, "policy.min_ttl"), "policy.min_ttl",
+				"not a whole number of seconds, as every TTL is");
+	if (c->policy.max_ttl_ns % SNP_NS_PER_S)
+		conf_diag_error(d, place(d, "policy.max_ttl"), "policy.max_ttl",
+				"not a whole number of seconds, as every TTL is");
 	if (c->policy.min_ttl_ns <= c->policy.max_ttl_ns)
 		return;
 	conf_diag_error(d, place(d, "policy.min_ttl"), "policy.min_ttl",
@@ -58,13 +69,13 @@ static bool has_server(const struct snp_endpoint *servers, size_t n, const struc
 	return false;
 }
 
-static bool has_family(const struct snp_endpoint *servers, size_t n, bool v4)
+static size_t count_family(const struct snp_endpoint *servers, size_t n, bool v4)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (conf_addr_is_v4(&servers[i].addr) == v4)
-			return true;
-	}
-	return false;
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		found += conf_addr_is_v4(&servers[i].addr) == v4;
+	return found;
 }
 
 /* What falls back on itself, and what has nothing to fall back on. */
@@ -84,12 +95,33 @@ static void check_fallback(const struct snp_conf *c, struct conf_diag *d)
 	for (size_t i = 0; i < c->proxy.n_addresses && c->proxy.n_fallback; i++) {
 		bool v4 = conf_addr_is_v4(&proxies[i].addr);
 
-		if (!has_family(fallback, c->proxy.n_fallback, v4))
+		if (!count_family(fallback, c->proxy.n_fallback, v4))
 			conf_diag_warning(
 				d, conf_diag_place(d, "proxy.addresses", (int)i), "proxy.addresses",
 				"%s has no %s address in proxy.fallback: names stop "
 				"resolving there when the proxy dies",
 				conf_addr_text(&proxies[i].addr, addr), v4 ? "IPv4" : "IPv6");
+	}
+}
+
+/* Lists that the kernel side keeps apart by family. */
+static void check_room(const struct snp_conf *c, struct conf_diag *d)
+{
+	for (int v4 = 0; v4 < 2; v4++) {
+		const char *family = v4 ? "IPv4" : "IPv6";
+		size_t fallback = count_family(c->proxy.fallback, c->proxy.n_fallback, v4);
+		size_t never = 0;
+
+		for (size_t i = 0; i < c->observe.n_never_learn; i++)
+			never += c->observe.never_learn[i].ipv6 != v4;
+		if (fallback > FALLBACKS_MAX)
+			conf_diag_error(d, place(d, "proxy.fallback"), "proxy.fallback",
+					"%zu %s servers: at most %d are possible", fallback, family,
+					FALLBACKS_MAX);
+		if (never > NEVER_MAX)
+			conf_diag_error(d, place(d, "observe.never_learn"), "observe.never_learn",
+					"%zu %s prefixes: at most %d are possible", never, family,
+					NEVER_MAX);
 	}
 }
 
@@ -154,6 +186,7 @@ void conf_check(const struct snp_conf *c, struct conf_diag *d)
 	check_ttl(c, d);
 	check_cgroups(c, d);
 	check_proxy(c, d);
+	check_room(c, d);
 	check_limits(c, d);
 	check_ha(c, d);
 }

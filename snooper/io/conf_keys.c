@@ -30,8 +30,7 @@ static const struct conf_key keys[] = {
 	SECTION("observe"),
 	{"observe.cgroups", CONF_KEY_PATHS, AT(observe.cgroups), N(observe.n_cgroups), 1, 64,
 	 .check = conf_value_path},
-	{"observe.resolvers", CONF_KEY_ADDRS, AT(observe.resolvers), N(observe.n_resolvers), 1,
-	 256},
+	{"observe.resolvers", CONF_KEY_ADDRS, AT(observe.resolvers), N(observe.n_resolvers), 1, 40},
 	{"observe.port", CONF_KEY_PORT, AT(observe.port), .min = 1, .max = 65535},
 	{"observe.tcp", CONF_KEY_WORD, AT(observe.tcp),
 	 .words = WORDS("segments", "verdict", "parser", "off")},
@@ -63,7 +62,7 @@ static const struct conf_key keys[] = {
 	{"endpoints.cgroup", CONF_KEY_PATH, ATE(cgroup), .check = conf_value_path},
 
 	SECTION("proxy"),
-	{"proxy.addresses", CONF_KEY_SERVERS, AT(proxy.addresses), N(proxy.n_addresses), 0, 16},
+	{"proxy.addresses", CONF_KEY_SERVERS, AT(proxy.addresses), N(proxy.n_addresses), 0, 8},
 	{"proxy.cgroup", CONF_KEY_PATH, AT(proxy.cgroup), .check = conf_value_path},
 	{"proxy.fallback", CONF_KEY_SERVERS, AT(proxy.fallback), N(proxy.n_fallback), 0, 16},
 	SECTION("proxy.mute_after"),
@@ -187,7 +186,7 @@ static unsigned int distance(const char *a, const char *b)
 static void nearer(const char *known, const char *text, const char **best)
 {
 	unsigned int d = distance(known, text);
-	size_t near = strlen(known) / 3 + 1;
+	size_t near = strlen(known) / 2;
 
 	if (d <= (near < 3 ? near : 3) && d < strlen(known) &&
 	    (!*best || d < distance(*best, text)))

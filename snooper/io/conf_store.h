@@ -24,4 +24,17 @@ int conf_store(struct conf_diag *d, const struct conf_key *key, const char *show
 void conf_refuse_kind(struct conf_diag *d, const char *shown, const struct conf_node *n,
 		      const char *wanted);
 
+/* The rest is between conf_store.c and conf_list.c: one call's worth of arguments. */
+struct conf_store {
+	struct conf_diag *d;
+	const struct conf_key *key;
+	const char *shown;
+	void *field;
+	size_t *count; /* of a list */
+};
+
+void conf_refuse(const struct conf_store *s, const struct conf_node *n, const char *why);
+void conf_taken(const struct conf_store *s, const struct conf_node *n);
+int conf_store_list(const struct conf_store *s, const struct conf_node *n);
+
 #endif
