@@ -46,12 +46,18 @@ release=${vm##*/}
 mkdir -p "$root/build/vm"
 run=$(mktemp -d "$root/build/vm/run.XXXXXX")
 fs_pid=
+qemu_pid=
 # shellcheck disable=SC2317 # called by the trap
 finish() {
-	[ -z "$fs_pid" ] || kill "$fs_pid" 2>/dev/null || true
+	local pid
+	for pid in $qemu_pid $fs_pid; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
 	rm -rf "$run"
 }
 trap finish EXIT
+trap 'exit 130' INT TERM
 
 {
 	echo "export SNP_VM=$series"
@@ -99,14 +105,17 @@ make_initramfs
 share_host
 began=$(date +%s%N)
 timed=0
-timeout --foreground -k 5 "$limit_s" qemu-system-x86_64 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max -smp 2 -m "$memory_mib" \
+timeout -k 5 "$limit_s" qemu-system-x86_64 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max -smp 2 -m "$memory_mib" \
 	-object memory-backend-memfd,id=ram,size="${memory_mib}M",share=on -machine q35,memory-backend=ram \
 	-nodefaults -no-user-config -no-reboot -display none \
 	-kernel "$vm/boot/vmlinuz-$release" -initrd "$run/initrd" \
 	-append "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off tsc=reliable rcupdate.rcu_cpu_stall_timeout=60 $append" \
 	-serial "file:$run/console" -chardev stdio,id=out,signal=off -serial chardev:out \
 	-chardev "socket,id=fs,path=$run/fs.sock" -device vhost-user-fs-pci,chardev=fs,tag=host,queue-size=1024 \
-	</dev/null 2>"$run/qemu.log" || timed=$?
+	</dev/null 2>"$run/qemu.log" &
+qemu_pid=$!
+wait "$qemu_pid" || timed=$?
+qemu_pid=
 total_ms=$((($(date +%s%N) - began) / 1000000))
 
 "$here/check-console.sh" "$run/console" || bad_kernel=1
