@@ -44,7 +44,7 @@ vm=$("$here/fetch-kernel.sh" "$series")
 release=${vm##*/}
 
 mkdir -p "$root/build/vm"
-run=$(mktemp -d "$root/build/vm/run.XXXXXX")
+run=$(mktemp -d "$(readlink -f "$root/build/vm")/run.XXXXXX")
 fs_pid=
 qemu_pid=
 # shellcheck disable=SC2317 # called by the trap
