@@ -3,12 +3,12 @@
 
 #include <string.h>
 
+#include "bpf/snp_kconf.h"
 #include "snooper/base/clock.h"
 #include "snooper/io/conf_value.h"
 
-/* A family's share of what one kernel-side configuration has room for. */
-#define FALLBACKS_MAX 8
-#define NEVER_MAX     40
+/* A family's prefixes; observe.learn_private takes some of the kernel side's room too. */
+#define NEVER_MAX (SNP_NEVER_MAX - 8)
 
 static struct conf_place place(const struct conf_diag *d, const char *path)
 {
@@ -114,10 +114,10 @@ static void check_room(const struct snp_conf *c, struct conf_diag *d)
 
 		for (size_t i = 0; i < c->observe.n_never_learn; i++)
 			never += c->observe.never_learn[i].ipv6 != v4;
-		if (fallback > FALLBACKS_MAX)
+		if (fallback > SNP_FALLBACKS_MAX)
 			conf_diag_error(d, place(d, "proxy.fallback"), "proxy.fallback",
 					"%zu %s servers: at most %d are possible", fallback, family,
-					FALLBACKS_MAX);
+					SNP_FALLBACKS_MAX);
 		if (never > NEVER_MAX)
 			conf_diag_error(d, place(d, "observe.never_learn"), "observe.never_learn",
 					"%zu %s prefixes: at most %d are possible", never, family,

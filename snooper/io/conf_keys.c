@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "bpf/snp_kconf.h"
+#include "snooper/io/conf_resolv.h"
 #include "snooper/io/conf_value.h"
 
 #define MS  1000000ull
@@ -19,6 +21,13 @@
 /* Rows of a map that are possible at all; the host's memory ends sooner. */
 #define ROWS_MAX (1 << 24)
 
+/* All that may be trusted, less what proxy.addresses and proxy.fallback take of it. */
+#define FALLBACKS_MAX (2 * SNP_FALLBACKS_MAX)
+#define RESOLVERS_MAX (SNP_SERVERS_MAX - SNP_PROXIES_MAX - FALLBACKS_MAX)
+/* The default list has the proxy's addresses twice: at its own ports, and at observe.port. */
+SNP_ASSERT(CONF_RESOLV_MAX + 2 * (SNP_PROXIES_MAX + FALLBACKS_MAX) <= SNP_SERVERS_MAX,
+	   "what conf_host.c makes of resolv.conf must fit too");
+
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define YES_NO	   WORDS("false", "true")
 #define SECTION(p)                                                                                 \
@@ -30,7 +39,8 @@ static const struct conf_key keys[] = {
 	SECTION("observe"),
 	{"observe.cgroups", CONF_KEY_PATHS, AT(observe.cgroups), N(observe.n_cgroups), 1, 64,
 	 .check = conf_value_path},
-	{"observe.resolvers", CONF_KEY_ADDRS, AT(observe.resolvers), N(observe.n_resolvers), 1, 40},
+	{"observe.resolvers", CONF_KEY_ADDRS, AT(observe.resolvers), N(observe.n_resolvers), 1,
+	 RESOLVERS_MAX},
 	{"observe.port", CONF_KEY_PORT, AT(observe.port), .min = 1, .max = 65535},
 	{"observe.tcp", CONF_KEY_WORD, AT(observe.tcp),
 	 .words = WORDS("segments", "verdict", "parser", "off")},
@@ -62,9 +72,11 @@ static const struct conf_key keys[] = {
 	{"endpoints.cgroup", CONF_KEY_PATH, ATE(cgroup), .check = conf_value_path},
 
 	SECTION("proxy"),
-	{"proxy.addresses", CONF_KEY_SERVERS, AT(proxy.addresses), N(proxy.n_addresses), 0, 8},
+	{"proxy.addresses", CONF_KEY_SERVERS, AT(proxy.addresses), N(proxy.n_addresses), 0,
+	 SNP_PROXIES_MAX},
 	{"proxy.cgroup", CONF_KEY_PATH, AT(proxy.cgroup), .check = conf_value_path},
-	{"proxy.fallback", CONF_KEY_SERVERS, AT(proxy.fallback), N(proxy.n_fallback), 0, 16},
+	{"proxy.fallback", CONF_KEY_SERVERS, AT(proxy.fallback), N(proxy.n_fallback), 0,
+	 FALLBACKS_MAX},
 	SECTION("proxy.mute_after"),
 	{"proxy.mute_after.queries", CONF_KEY_NUMBER, AT(proxy.mute_queries), .min = 1,
 	 .max = 1000000},

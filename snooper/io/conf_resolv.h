@@ -12,7 +12,7 @@
 #include "snooper/core/conf.h"
 #include "snooper/io/conf_diag.h"
 
-#define CONF_RESOLV_MAX 32
+#define CONF_RESOLV_MAX 16
 
 struct conf_resolv {
 	struct snp_addr addrs[CONF_RESOLV_MAX];

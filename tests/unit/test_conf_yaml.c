@@ -433,6 +433,39 @@ static void too_much_of_anything_is_refused(void **state)
 	free(yaml);
 }
 
+/* A list of n entries that are told apart by their number. */
+static void check_room(const char *before, const char *entry, int n, const char *said)
+{
+	char yaml[8192];
+	struct row row = {yaml, said};
+	size_t used = (size_t)snprintf(yaml, sizeof(yaml), "%s", before);
+
+	for (int i = 1; i <= n; i++) {
+		used += (size_t)snprintf(yaml + used, sizeof(yaml) - used, i > 1 ? ", " : "");
+		used += (size_t)snprintf(yaml + used, sizeof(yaml) - used, entry, i);
+	}
+	snprintf(yaml + used, sizeof(yaml) - used, "]}\n");
+	check_rows(&row, 1);
+}
+
+static void what_the_kernel_side_has_no_room_for_is_refused(void **state)
+{
+	check_room("observe: {resolvers: [", "10.0.0.%d", 40, NULL);
+	check_room("observe: {resolvers: [", "10.0.0.%d", 41,
+		   "1:22: error: observe.resolvers: 41 entries: at most 40 are possible\n");
+	check_room("observe: {never_learn: [", "10.0.%d.0/24", 40, NULL);
+	check_room("observe: {never_learn: [", "10.0.%d.0/24", 41,
+		   "1:11: error: observe.never_learn: 41 IPv4 prefixes: at most 40 are possible\n");
+	check_room("observe: {never_learn: [", "'2001:db8:%d::/48'", 41,
+		   "1:11: error: observe.never_learn: 41 IPv6 prefixes: at most 40 are possible\n");
+	check_room("proxy: {fallback: [10.0.0.1:53], addresses: [", "127.0.0.1:%d", 8, NULL);
+	check_room("proxy: {fallback: [10.0.0.1:53], addresses: [", "127.0.0.1:%d", 9,
+		   "1:9: warning: proxy.fallback: no proxy.addresses: nothing will ever fall back\n"
+		   "1:45: error: proxy.addresses: 9 entries: at most 8 are possible\n");
+	check_room("proxy: {addresses: [127.0.0.1:53], fallback: [", "10.0.0.1:%d", 9,
+		   "1:36: error: proxy.fallback: 9 IPv4 servers: at most 8 are possible\n");
+}
+
 static void a_file_that_cannot_be_read_is_said_and_returned(void **state)
 {
 	struct conf_diag d = {0};
@@ -469,6 +502,7 @@ int main(void)
 		cmocka_unit_test(all_errors_come_at_once_in_the_order_of_the_file),
 		cmocka_unit_test(more_lines_than_anyone_reads_are_counted),
 		cmocka_unit_test(too_much_of_anything_is_refused),
+		cmocka_unit_test(what_the_kernel_side_has_no_room_for_is_refused),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_said_and_returned),
 	};
 
