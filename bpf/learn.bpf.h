@@ -3,7 +3,8 @@
  * learn.bpf.h - the two halves of learning, shared by the hooks and the tests.
  *
  * learn_query() at egress: remember a question to a trusted server.
- * learn_answer() at ingress: the six rules, then commit.
+ * learn_answer() at ingress: the six rules, then commit; learn_ingress() is
+ * the whole of that hook.
  * Neither ever holds back a packet.
  */
 #ifndef SNP_LEARN_BPF_H
@@ -191,6 +192,39 @@ static __always_inline __u32 learn_answer(struct __sk_buff *skb, const struct pk
 		return 0; /* counted there */
 	e = learn_message(skb, p, conf, sk, own, slot);
 	snp_scratch_give(slot);
+	return e;
+}
+
+/* A packet on its way to a socket. Counts and returns 0 or DNS_E(reason). */
+static __always_inline __u32 learn_ingress(struct __sk_buff *skb)
+{
+	struct snp_kconf *conf = snp_conf_now();
+	struct bpf_sock *sk;
+	struct pkt p = {};
+	__u32 e;
+
+	if (!conf)
+		return 0;
+	switch (pkt_read(skb, &p)) {
+	case PKT_REFUSED:
+		snp_count(p.refused);
+		return p.refused + 1;
+	case PKT_UDP:
+		break;
+	default:
+		return 0;
+	}
+	if (!port_observed(conf, p.sport))
+		return 0;
+	sk = skb->sk;
+	if (!sk)
+		return 0;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return 0;
+	e = learn_answer(skb, &p, conf, sk);
+	if (e)
+		snp_count(e - 1);
 	return e;
 }
 
