@@ -2,8 +2,8 @@
 """Name servers on the hosts of a lab: unbound, BIND, dnsmasq, and a scripted one.
 
 The real ones are unpacked below build/servers (scripts/fetch-servers.sh), never
-installed. Each serves zones of ours ({'example.test': 'www A 192.0.2.1\\n...'})
-and nothing else: there is no world outside the lab.
+installed. Each serves names of ours below test. and nothing else, for there is no
+world outside the lab: {'example.test': 'www A 192.0.2.1\\n...'}.
 """
 import glob
 import os
@@ -53,15 +53,15 @@ class Server(Program):
                 return False  # nobody there yet
 
 
-def _zone_files(host, name, zones):
-    """Write the zones; [(origin, file)]."""
-    written = []
-    for origin, text in zones.items():
-        path = f'{host.dir}/{name}-{origin}.zone'
-        with open(path, 'w') as f:
-            f.write(f'$ORIGIN {origin}.\n{SOA}{text}\n')
-        written.append((origin, path))
-    return written
+def _zone_file(host, name, zones):
+    """One zone, test., with all of them: so CNAMEs lead from one to the other."""
+    path = f'{host.dir}/{name}.zone'
+    with open(path, 'w') as f:
+        f.write(f'$ORIGIN test.\n{SOA}')
+        for origin, text in zones.items():
+            assert origin.endswith('.test')
+            f.write(f'$ORIGIN {origin}.\n$TTL 300\n{text}\n')
+    return path
 
 
 def unbound(host, addresses, zones, extra='', cgroup=None):
@@ -77,9 +77,9 @@ def unbound(host, addresses, zones, extra='', cgroup=None):
         f.writelines(f' interface: {address}\n' for address in addresses)
         f.write(extra)
         f.write('remote-control:\n control-enable: no\n')
-        for origin, path in _zone_files(host, f'unbound-{addresses[0]}', zones):
-            f.write(f'auth-zone:\n name: "{origin}"\n zonefile: "{path}"\n'
-                    ' for-downstream: yes\n for-upstream: no\n fallback-enabled: no\n')
+        path = _zone_file(host, f'unbound-{addresses[0]}', zones)
+        f.write(f'auth-zone:\n name: "test"\n zonefile: "{path}"\n'
+                ' for-downstream: yes\n for-upstream: no\n fallback-enabled: no\n')
     return Server(host, 'unbound', addresses, ['-d', '-c', conf], cgroup)
 
 
@@ -92,8 +92,8 @@ def bind9(host, addresses, zones, cgroup=None):
                 f' session-keyfile none; lock-file none; max-udp-size 4096;\n'
                 f' listen-on {{ {"; ".join(ip4)}; }}; listen-on-v6 {{ {"; ".join(ip6)}; }};\n'
                 ' dnssec-validation no; };\ncontrols { };\n')
-        for origin, path in _zone_files(host, f'named-{addresses[0]}', zones):
-            f.write(f'zone "{origin}" {{ type primary; file "{path}"; }};\n')
+        path = _zone_file(host, f'named-{addresses[0]}', zones)
+        f.write(f'zone "test" {{ type primary; file "{path}"; }};\n')
     return Server(host, 'named', addresses, ['-g', '-n', '1', '-c', conf], cgroup)
 
 
