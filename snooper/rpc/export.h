@@ -48,7 +48,8 @@ struct export_source {
  * Listen on path (an old socket file there is replaced), mode 0660, group owned
  * by group (NULL: leave). Callers may read if they are root, our uid or in the
  * group; reload is for root and our uid only (others: PERMISSION_DENIED).
- * source is copied. Returns 0 and *out, or -errno.
+ * source is copied. Returns 0 and *out, or -errno: -ESRCH when there is no such
+ * group, -EEXIST when path is a file that is no socket.
  */
 int export_new(struct event_base *base, const char *path, const char *group,
 	       const struct export_source *source, struct export **out);

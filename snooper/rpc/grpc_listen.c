@@ -24,7 +24,7 @@ static int own_group(const char *path, const char *group)
 	errno = 0;
 	g = getgrnam(group);
 	if (!g)
-		return errno ? -errno : -ENOENT;
+		return errno && errno != ENOENT ? -errno : -ESRCH;
 	return chown(path, (uid_t)-1, g->gr_gid) ? -errno : 0;
 }
 

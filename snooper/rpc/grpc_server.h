@@ -34,7 +34,7 @@ struct grpc_server_conf {
 /*
  * Listen on conf->path, mode 0660; an old socket file there is replaced, any
  * other file is not (-EEXIST). conf is copied, service borrowed until free.
- * 0 and *out; -ENAMETOOLONG; -ENOENT also for a group that does not exist; or
+ * 0 and *out; -ENAMETOOLONG; -ESRCH for a group that does not exist; or
  * what socket(2), bind(2), chown(2) and rename(2) said.
  */
 int grpc_server_new(struct event_base *base, const struct grpc_server_conf *conf,
