@@ -2,7 +2,6 @@
 /* snooperctl: ask the daemon, over its socket. One file a verb in ctl/. */
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,14 +84,15 @@ int main(int argc, char **argv)
 	struct ctl ctl = {.socket = CTL_SOCKET};
 	int code;
 
-	/* A reader that has seen enough is no failure: seen as EPIPE, and passed over. */
-	signal(SIGPIPE, SIG_IGN);
 	code = options(&ctl, argc, argv);
 	if (code < 0)
 		code = run(&ctl, argc - optind, argv + optind);
 	if (fflush(stdout) && !ctl.out_err)
 		ctl.out_err = errno;
-	if (ctl.out_err && ctl.out_err != EPIPE)
+	/* Where SIGPIPE is ignored, a reader that has seen enough ends us without a word all the same. */
+	if (ctl.out_err == EPIPE)
+		return CTL_FAILED;
+	if (ctl.out_err)
 		return ctl_error(&ctl, CTL_FAILED, "cannot write: %s", strerror(ctl.out_err));
 	return code;
 }
