@@ -32,7 +32,8 @@
 #define DNS_JUMPS_MAX	16   /* compression pointers in a name */
 #define DNS_ADDRS_MAX	4096 /* addresses kept of one message */
 #define DNS_STEPS_MAX	16384
-#define DNS_NOWHERE	0xffff /* no pointer reaches there: it has 14 bits */
+#define DNS_NOWHERE	0xffff	   /* no pointer reaches there: it has 14 bits */
+#define DNS_NO_PARAMS	0xffffffff /* above what follows the last key */
 
 /* names[] holds the chain: 0 the question, then its CNAME targets; the last is an owner being read. */
 #define DNS_NAME_OWNER (DNS_CHAIN_MAX + 1)
@@ -99,7 +100,7 @@ struct dns_walk {
 	__u32 align; /* DNAME: bytes of the kept prefix; walked so far */
 	__u32 align_at;
 	__u32 dname; /* names[depth + 1] holds what a DNAME made */
-	__u32 param; /* SVCB: next acceptable key */
+	__u32 param; /* SVCB: next acceptable key, or DNS_NO_PARAMS */
 	__u32 hint, hint_end;
 	__u64 hash[DNS_NAMES];
 	__u32 name_len[DNS_NAMES];
@@ -421,7 +422,7 @@ dns_inline int dns_record(struct dns_walk *w, __u32 owner_is_current)
 		return dns_skip_rr(w);
 	if (rdlength < 3)
 		return dns_fail(w, DNS_E(SVCB));
-	w->param = dns_u16(w, w->pos) ? 0 : ~0u; /* priority 0: an alias, without parameters */
+	w->param = dns_u16(w, w->pos) ? 0 : DNS_NO_PARAMS; /* priority 0: an alias */
 	return dns_read_name(w, w->pos + 2, DNS_NAME_OWNER, 0, DNS_S_SVCB);
 }
 
@@ -467,7 +468,7 @@ dns_inline int dns_step_param(struct dns_walk *w)
 {
 	__u32 left = w->rr_end - w->pos, key, len;
 
-	if (!left || w->param > 0xffff)
+	if (!left || w->param == DNS_NO_PARAMS)
 		return dns_skip_rr(w);
 	if (left < 4)
 		return dns_fail(w, DNS_E(SVCB));

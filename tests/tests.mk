@@ -46,3 +46,22 @@ check-vm: vm-needs
 	$(Q)for s in $(VM_SERIES); do tests/vm/run.sh -t 3600 $$s -- $(VM_LAB) $(LAB_TESTS) || exit 1; done
 check-vm-rt: vm-needs
 	$(Q)tests/vm/run.sh -t 3600 6.12-rt -- $(VM_LAB) $(LAB_TESTS)
+
+# --- the kernel side (CAP_BPF, CAP_NET_ADMIN): rows, and a second opinion ----------
+.PHONY: check-bpf
+WALK_OBJ := $(O)/tests/walk_rows.o $(O)/tests/walk_make.o $(O)/tests/walk_check.o
+$(O)/tests/unit/test_dns_wire: $(WALK_OBJ)
+
+BPF_TESTS := $(patsubst tests/bpf/%.c,$(O)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
+RIG_OBJ   := $(O)/tests/bpf/rig.o $(O)/tests/bpf/net.o $(WALK_OBJ) $(O)/snooper/core/name.o $(O)/snooper/core/text.o
+$(O)/tests/bpf/test.bpf.o: $(patsubst %.c,$(O)/%.o,$(BPF_SRC)) $(O)/tests/bpf/plant.bpf.o
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+$(O)/tests/bpf/rig.o $(O)/tests/bpf/net.o $(BPF_TESTS:%=%.o): $(O)/tests/bpf/test.skel.h
+$(BPF_TESTS): $(O)/tests/bpf/%: $(O)/tests/bpf/%.o $(RIG_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lbpf -lcmocka -o $@
+
+check: check-bpf
+check-bpf: $(BPF_TESTS)
+	$(Q)for t in $(BPF_TESTS); do echo "== $$t"; $$t || exit 1; done
