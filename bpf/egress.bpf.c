@@ -4,20 +4,11 @@
 
 SEC("cgroup_skb/egress") int snp_egress(struct __sk_buff *skb)
 {
-	struct snp_kconf *conf = snp_conf_now();
-	struct bpf_sock *sk;
+	struct learn l = {};
 	struct pkt p = {};
 
-	if (!conf || pkt_read(skb, &p) != PKT_UDP || p.refused)
+	if (!learn_packet(skb, &l, &p) || !port_observed(l.conf, p.dport) || p.refused)
 		return 1;
-	if (!port_observed(conf, p.dport))
-		return 1;
-	sk = skb->sk;
-	if (!sk)
-		return 1;
-	sk = bpf_sk_fullsock(sk);
-	if (!sk)
-		return 1;
-	learn_query(skb, &p, conf, sk);
+	learn_query(&l);
 	return 1;
 }

@@ -11,6 +11,7 @@
 #define SNP_LEARN_BPF_H
 
 #include "bpf/snp_commit.bpf.h"
+#include "bpf/snp_detour.bpf.h"
 #include "bpf/snp_question.bpf.h"
 
 /* The server at addr:port, if the configuration trusts one there. */
@@ -48,75 +49,79 @@ static __always_inline void question_of(struct snp_question *q, const struct snp
 	q->state = SNP_Q_ASKED;
 }
 
-/* Read the question of the message into the slot's walker. 0, or DNS_E(reason). */
-static __always_inline __u32 learn_read(struct __sk_buff *skb, const struct pkt *p,
-					const struct snp_kconf *conf, struct dns_walk *w,
-					__u32 expect_qr)
-{
-	__u32 e;
+/* What a run works with. */
+struct learn {
+	struct __sk_buff *skb;
+	struct bpf_sock *sk;
+	const struct pkt *p;
+	struct snp_kconf *conf;
+	__u32 which; /* of the two configurations */
+	__u32 at;    /* the slot's index */
+	struct snp_scratch_slot *slot;
+};
 
-	w->key[0] = conf->key[0];
-	w->key[1] = conf->key[1];
-	w->svcb_hints = conf->svcb_hints;
-	e = pkt_message(skb, p, w);
-	return e ? e : dns_walk_question(w, expect_qr);
+/* A slot for this run. 0, or -1: none free. */
+static __always_inline int learn_begin(struct learn *l)
+{
+	int at = snp_scratch_claim();
+
+	if (at < 0)
+		return -1;
+	l->at = at;
+	l->slot = snp_scratch_at(at);
+	if (!l->slot)
+		return -1;
+	l->slot->conf = l->which;
+	return 0;
 }
 
-static __always_inline void
-learn_query(struct __sk_buff *skb, const struct pkt *p, struct snp_kconf *conf, struct bpf_sock *sk)
+/* Copy the message to the slot and read its question. 0, or DNS_E(reason). */
+static __always_inline __u32 learn_read(struct learn *l, __u32 part)
 {
-	struct snp_scratch_slot *slot;
+	struct dns_walk *w = &l->slot->walk;
+	__u32 e;
+
+	w->key[0] = l->conf->key[0];
+	w->key[1] = l->conf->key[1];
+	w->svcb_hints = l->conf->svcb_hints;
+	e = pkt_message(l->skb, l->p, w);
+	return e ? e : (__u32)snp_walk(l->at, part);
+}
+
+static __always_inline void learn_query(struct learn *l)
+{
+	const struct snp_kconf *conf = l->conf;
+	const struct pkt *p = l->p;
+	const struct snp_server *server = server_find(conf, &p->dst, p->dport);
 	struct snp_questions *own;
 	struct snp_question q;
 
-	if (!server_find(conf, &p->dst, p->dport))
+	if (!server)
 		return;
-	if (skb->gso_segs > 1) {
+	if (l->skb->gso_segs > 1) {
 		snp_count(SNP_STAT_SEGMENTED);
 		return;
 	}
-	slot = snp_scratch_take();
-	if (!slot)
+	if (learn_begin(l))
 		return;
-	if (learn_read(skb, p, conf, &slot->walk, 0)) {
+	if (learn_read(l, SNP_WALK_QUERY)) {
 		snp_count(SNP_STAT_Q_SHAPE);
 	} else {
-		question_of(&q, conf, &slot->walk, &p->dst, p->dport, p->sport);
-		own = bpf_sk_storage_get(&snp_questions, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		question_of(&q, conf, &l->slot->walk, &p->dst, p->dport, p->sport);
+		if (server->flags & SNP_SERVER_FALLBACK && detour_sending(l->sk))
+			q.state = SNP_Q_DETOUR;
+		own = bpf_sk_storage_get(&snp_questions, l->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (own)
-			question_note(sk, own, &q, conf->query_timeout_ms);
+			question_note(l->sk, own, &q, conf->query_timeout_ms);
 		else
 			snp_count(SNP_STAT_Q_STORAGE);
 	}
-	snp_scratch_give(slot);
+	snp_scratch_give(l->slot);
 }
 
-/* The message is in the slot: rules 2 to 6. Returns 0, or DNS_E(reason). */
-static __always_inline __u32 learn_message(struct __sk_buff *skb, const struct pkt *p,
-					   struct snp_kconf *conf, struct bpf_sock *sk,
-					   struct snp_questions *own, struct snp_scratch_slot *slot)
+static __always_inline void learn_count(const struct dns_walk *w)
 {
-	struct dns_walk *w = &slot->walk;
-	struct snp_question want, *asked;
-	__u32 e, why = SNP_STAT_UNASKED;
-
-	e = learn_read(skb, p, conf, w, DNS_FLAG_QR);
-	if (e)
-		return e;
-	question_of(&want, conf, w, &p->src, p->sport, p->dport);
-	asked = own ? question_find(sk, own, &want, conf->query_timeout_ms, &why) : NULL;
-	if (!asked)
-		return why + 1;
-	if (w->flags & 0xf) {
-		question_close(asked);
-		return DNS_E(RCODE);
-	}
-	e = dns_walk_records(w);
-	if (e)
-		return e;
 	snp_count(SNP_STAT_PARSED);
-	if (!question_close(asked))
-		return DNS_E(DOUBLED);
 	if (w->truncated)
 		snp_count(SNP_STAT_TRUNCATED);
 	if (w->trailing)
@@ -127,105 +132,144 @@ static __always_inline __u32 learn_message(struct __sk_buff *skb, const struct p
 		snp_count_n(SNP_STAT_RR_CLASS, w->rr_class);
 	if (w->too_many)
 		snp_count_n(SNP_STAT_TOO_MANY, w->too_many);
-	if (commit_message(slot, conf, bpf_ktime_get_boot_ns(), bpf_skb_cgroup_id(skb)))
+}
+
+/* Rules 2 to 6, in the slot. 0, or DNS_E(reason). */
+static __always_inline __u32 learn_message(struct learn *l, struct snp_questions *own)
+{
+	struct snp_scratch_slot *slot = l->slot;
+	struct dns_walk *w = &slot->walk;
+	const struct pkt *p = l->p;
+	struct snp_question want, *asked;
+	__u32 e, state, why = SNP_STAT_UNASKED;
+
+	e = learn_read(l, SNP_WALK_ANSWER);
+	if (e)
+		return e;
+	if (!own)
+		return DNS_E(UNASKED);
+	question_of(&want, l->conf, w, &p->src, p->sport, p->dport);
+	asked = question_find(l->sk, own, &want, l->conf->query_timeout_ms, &why);
+	if (!asked)
+		return why + 1;
+	state = asked->state;
+	slot->detour = state == SNP_Q_DETOUR;
+	if (w->flags & 0xf) {
+		question_close(asked, state);
+		return DNS_E(RCODE);
+	}
+	e = snp_walk(l->at, SNP_WALK_RECORDS);
+	if (e)
+		return e;
+	if (!question_close(asked, state))
+		return DNS_E(DOUBLED);
+	learn_count(w);
+	slot->now_ns = bpf_ktime_get_boot_ns();
+	slot->cgroup_id = bpf_skb_cgroup_id(l->skb);
+	if (snp_commit(l->at))
 		snp_count(SNP_STAT_LEARNED);
 	return 0;
 }
 
-/* May a loopback server or the proxy be believed by this socket? 0, or DNS_E(reason). */
-static __always_inline __u32 learn_trust(struct __sk_buff *skb, const struct pkt *p,
-					 const struct snp_kconf *conf,
-					 const struct snp_server *server,
-					 const struct snp_questions *own)
+/* Whose socket is bound at the proxy's address here? 0: of proxy.cgroup, or nobody's. */
+static __always_inline __u32 learn_squatted(struct learn *l)
 {
+	const struct pkt *p = l->p;
 	struct bpf_sock_tuple t = {};
 	struct bpf_sock *there;
 	__u64 cgroup_id;
 
-	if (server->flags & SNP_SERVER_LOOPBACK &&
-	    (!own || own->netns_cookie != conf->netns_cookie))
-		return DNS_E(UNTRUSTED_NETNS);
-	if (!(server->flags & SNP_SERVER_PROXY) || !conf->proxy_cgroup_id)
-		return 0;
 	if (addr_is_v4(&p->src)) {
 		t.ipv4.daddr = p->src.w[3];
 		t.ipv4.dport = bpf_htons(p->sport);
-		there = bpf_sk_lookup_udp(skb, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
+		there = bpf_sk_lookup_udp(l->skb, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
 	} else {
 		__builtin_memcpy(t.ipv6.daddr, &p->src, sizeof(t.ipv6.daddr));
 		t.ipv6.dport = bpf_htons(p->sport);
-		there = bpf_sk_lookup_udp(skb, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
+		there = bpf_sk_lookup_udp(l->skb, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
 	}
-	/* None here: the proxy is in another namespace (its address is not ours to squat), or it just died. */
+	/* None here: the proxy is in another namespace, or it died after it answered. */
 	if (!there)
 		return 0;
-	cgroup_id = bpf_sk_ancestor_cgroup_id(there, conf->proxy_cgroup_level);
+	cgroup_id = bpf_sk_ancestor_cgroup_id(there, l->conf->proxy_cgroup_level);
 	bpf_sk_release(there);
-	return cgroup_id == conf->proxy_cgroup_id ? 0 : DNS_E(PROXY_SQUATTED);
+	return cgroup_id != l->conf->proxy_cgroup_id;
 }
 
-static __always_inline __u32 learn_answer(struct __sk_buff *skb, const struct pkt *p,
-					  struct snp_kconf *conf, struct bpf_sock *sk)
+/* Rule 1. 0, or DNS_E(reason). */
+static __always_inline __u32 learn_trust(struct learn *l, const struct snp_server *server,
+					 const struct snp_questions *own)
+{
+	if (server->flags & SNP_SERVER_LOOPBACK &&
+	    (!own || own->netns_cookie != l->conf->netns_cookie))
+		return DNS_E(UNTRUSTED_NETNS);
+	if (server->flags & SNP_SERVER_PROXY && l->conf->proxy_cgroup_id && learn_squatted(l))
+		return DNS_E(PROXY_SQUATTED);
+	return 0;
+}
+
+/* 0, or DNS_E(reason), for the caller to count. */
+static __always_inline __u32 learn_answer(struct learn *l)
 {
 	const struct snp_server *server;
-	struct snp_scratch_slot *slot;
 	struct snp_questions *own;
-	__u32 e;
+	__u32 e, detour;
 
-	if (p->refused)
-		return p->refused + 1;
-	server = server_find(conf, &p->src, p->sport);
+	if (l->p->refused)
+		return l->p->refused + 1;
+	server = server_find(l->conf, &l->p->src, l->p->sport);
 	if (!server) {
-		count_untrusted(&p->src);
+		count_untrusted(&l->p->src);
 		return 0;
 	}
-	if (skb->gso_segs > 1)
+	if (l->skb->gso_segs > 1)
 		return DNS_E(SEGMENTED);
-	own = bpf_sk_storage_get(&snp_questions, sk, 0, 0);
-	if (server->flags) {
-		e = learn_trust(skb, p, conf, server, own);
-		if (e)
-			return e;
-	}
-	slot = snp_scratch_take();
-	if (!slot)
+	own = bpf_sk_storage_get(&snp_questions, l->sk, 0, 0);
+	e = learn_trust(l, server, own);
+	if (e)
+		return e;
+	if (learn_begin(l))
 		return 0; /* counted there */
-	e = learn_message(skb, p, conf, sk, own, slot);
-	snp_scratch_give(slot);
+	/*
+	 * By way of map memory: as constants in registers the verifier would follow
+	 * each of the reasons through all that comes after.
+	 */
+	l->slot->detour = 1;
+	l->slot->why = learn_message(l, own);
+	e = *(volatile __u32 *)&l->slot->why;
+	detour = *(volatile __u32 *)&l->slot->detour;
+	snp_scratch_give(l->slot);
+	if (server->flags & SNP_SERVER_FALLBACK)
+		detour_arrived(l->sk, detour & 1);
 	return e;
 }
 
-/* A packet on its way to a socket. Counts and returns 0 or DNS_E(reason). */
-static __always_inline __u32 learn_ingress(struct __sk_buff *skb)
+/* A packet at a hook: is it for us? 1 and *l, *p; or 0. */
+static __always_inline int learn_packet(struct __sk_buff *skb, struct learn *l, struct pkt *p)
 {
-	struct snp_kconf *conf = snp_conf_now();
 	struct bpf_sock *sk;
-	struct pkt p = {};
-	__u32 e;
 
-	if (!conf)
+	l->skb = skb;
+	l->p = p;
+	l->conf = snp_conf_pick(&l->which);
+	if (!l->conf)
 		return 0;
-	switch (pkt_read(skb, &p)) {
+	switch (pkt_read(skb, p)) {
 	case PKT_REFUSED:
-		snp_count(p.refused);
-		return p.refused + 1;
+		snp_count(p->refused);
+		return 0;
 	case PKT_UDP:
 		break;
 	default:
 		return 0;
 	}
-	if (!port_observed(conf, p.sport))
+	if (!port_observed(l->conf, p->sport) && !port_observed(l->conf, p->dport))
 		return 0;
 	sk = skb->sk;
 	if (!sk)
 		return 0;
-	sk = bpf_sk_fullsock(sk);
-	if (!sk)
-		return 0;
-	e = learn_answer(skb, &p, conf, sk);
-	if (e)
-		snp_count(e - 1);
-	return e;
+	l->sk = bpf_sk_fullsock(sk);
+	return l->sk != NULL;
 }
 
 #endif

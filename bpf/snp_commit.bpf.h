@@ -353,28 +353,22 @@ static __always_inline int commit_chain(struct commit *c, __u64 expiry_ns)
 	return 0;
 }
 
-/* Everything a walked message says. Returns how many addresses stand in the maps now. */
-static __always_inline __u32 commit_message(struct snp_scratch_slot *slot, struct snp_kconf *conf,
-					    __u64 now_ns, __u64 cgroup_id)
+/* Everything the walked message of the slot says. How many addresses stand in the maps now. */
+static __always_inline __u32 commit_message(struct snp_scratch_slot *slot, struct snp_kconf *conf)
 {
 	struct dns_walk *w = &slot->walk;
 	struct commit c = {.slot = slot, .conf = conf};
-	__u32 ttl_s = 0, n = w->n_addrs;
+	__u32 ttl_s, n = w->n_addrs;
 
-	slot->now_ns = now_ns;
-	slot->cgroup_id = cgroup_id;
 	slot->kept = 0;
 	slot->key.name.id = w->hash[0];
 	slot->key.name.scope = SNP_SCOPE_NONE;
 	slot->key.name.reserved = 0;
 	slot->event.nfacts = 0;
-	if (n)
-		ttl_s = w->addrs[0].ttl_s;
-	else if (w->depth)
-		ttl_s = w->ttl_s;
-	else
+	if (!n && !w->depth)
 		return 0;
-	if (commit_chain(&c, now_ns + clamp_ttl(conf, ttl_s) * NS_PER_S))
+	ttl_s = n ? w->addrs[0].ttl_s : w->ttl_s;
+	if (commit_chain(&c, slot->now_ns + clamp_ttl(conf, ttl_s) * NS_PER_S))
 		return 0;
 	if (n > DNS_ADDRS_MAX)
 		n = DNS_ADDRS_MAX;

@@ -19,6 +19,7 @@
 /* Flags of a trusted server. */
 #define SNP_SERVER_LOOPBACK 1 /* counts in snooperd's network namespace only */
 #define SNP_SERVER_PROXY    2 /* counts while the socket there is of proxy.cgroup */
+#define SNP_SERVER_FALLBACK 4 /* questions to the proxy may have been sent here */
 
 struct snp_server {
 	struct snp_endpoint at;
@@ -42,11 +43,13 @@ struct snp_kconf {
 	__u64 netns_cookie;    /* of snooperd's network namespace */
 	__u64 proxy_cgroup_id; /* cgroup v2 id of proxy.cgroup, 0: not set */
 	__u32 proxy_cgroup_level;
+	__u32 proxy_generation; /* changes with proxy.addresses */
 	__u32 query_timeout_ms;
 	__u32 min_ttl_s, max_ttl_s;
 	__u32 addresses_per_name, names_per_address, per_endpoint;
 	__u32 ring_wake_bytes; /* wake the reader at once above this */
 	__u32 svcb_hints;
+	__u32 reserved;
 	__u32 n_servers, n_proxies, n_fallback4, n_fallback6;
 	/* By the first byte of an address: could an entry of never4, of never6, match? */
 	__u64 first4[4], first6[4];

@@ -186,16 +186,23 @@ static __always_inline void snp_count(__u32 stat)
 	snp_count_n(stat, 1);
 }
 
-/* The configuration in force: one whole copy for this run, or NULL before the first. */
-static __always_inline struct snp_kconf *snp_conf_now(void)
+/* The configuration in force, and which of the two copies that is. NULL before the first. */
+static __always_inline struct snp_kconf *snp_conf_pick(__u32 *which)
 {
-	__u32 zero = 0, active;
+	__u32 zero = 0;
 	struct snp_ctl *ctl = bpf_map_lookup_elem(&snp_ctl, &zero);
 
 	if (!ctl || !ctl->attached)
 		return NULL;
-	active = *(volatile __u32 *)&ctl->active & 1;
-	return bpf_map_lookup_elem(&snp_conf, &active);
+	*which = *(volatile __u32 *)&ctl->active & 1;
+	return bpf_map_lookup_elem(&snp_conf, which);
+}
+
+static __always_inline struct snp_kconf *snp_conf_now(void)
+{
+	__u32 which;
+
+	return snp_conf_pick(&which);
 }
 
 #endif

@@ -9,46 +9,53 @@
 
 #include "bpf/snp_types.h"
 
-/* Rows of snp_proxy, by index in proxy.addresses. Written by the kernel only. */
+enum snp_proxy_proto { SNP_PROXY_UDP, SNP_PROXY_TCP };
+
+/*
+ * Rows of snp_proxy, by index in proxy.addresses. Written by the kernel only. A
+ * row whose generation is not that of the configuration speaks of other addresses.
+ */
 struct snp_proxy_row {
-	__u64 since_ns; /* when `bypassed` last changed */
+	__u64 since_ns; /* when `bypassed` last went to or from 0 */
 	__u64 queries;	/* sends and connects that went to a fallback */
-	__u32 bypassed; /* 1: the last look found no socket there */
-	__u32 reserved;
-	__s64 sockets[2];   /* UDP, TCP: bound in proxy.cgroup less released */
+	__u32 bypassed; /* bit per protocol: the last look found no socket there */
+	__u32 generation;
+	__s64 sockets[2];   /* by protocol: bound in proxy.cgroup less released */
 	__u64 netns_cookie; /* of the last such socket, 0: none seen */
 };
 
-/* Rows of snp_proxy_seed, same index. Written by the daemon only, before it attaches. */
+/* Rows of snp_proxy_seed, same index. Written by the daemon only. */
 struct snp_proxy_seed {
 	__s64 sockets[2];   /* bound before the programs were attached */
 	__u64 netns_cookie; /* of those */
+	__u32 generation;
+	__u32 reserved;
 };
 
-enum snp_proxy_proto { SNP_PROXY_UDP, SNP_PROXY_TCP };
-
-/* Storage of a proxy's own socket: it was counted in snp_proxy. */
+/* Storage of a proxy's own socket: where it was counted. */
 struct snp_proxy_mark {
-	__u32 index; /* in proxy.addresses, SNP_PROXIES_MAX: every address of its family (wildcard) */
-	__u32 proto;  /* enum snp_proxy_proto */
-	__u32 seeded; /* 1: marked by the daemon: counted in snp_proxy_seed */
+	__u32 mask;  /* bit per index in proxy.addresses */
+	__u32 proto; /* enum snp_proxy_proto */
+	__u32 generation;
 	__u32 reserved;
 };
 
 /*
- * Storage of a client's socket whose destination was rewritten. Fallback
- * answers are shown as the proxy's while such questions wait for theirs.
+ * Storage of a client's socket whose destination was rewritten: the fallback's
+ * answers are shown as the proxy's. A client may ask the fallback itself on the
+ * same socket; from then on (mixed) each arrival's kind is kept in order.
  */
 struct snp_detour {
 	struct snp_endpoint proxy;    /* as the client said it */
 	struct snp_endpoint fallback; /* where it went */
-	__u32 connected;	      /* 1: by connect: every datagram from there */
-	__u32 next;		      /* fallback to try for the next question */
-	__u32 open;		      /* questions sent to the fallback by detour, unanswered */
-	__u32 direct;		      /* questions sent there by the client itself, unanswered */
-	__u64 order;		      /* arrivals not yet received: 1 bits are detours */
-	__u32 arrived;		      /* how many bits of order are in use */
+	__u32 connected;	      /* 1: by connect: everything from there */
+	__u32 tried;		      /* fallbacks tried for questions without an answer */
+	__u32 sending;		      /* 1: the question on its way out is a detour */
+	__u32 mixed;		      /* 1: the client asked the fallback itself as well */
+	__u32 sent, received;	      /* questions to the fallback, datagrams taken from it */
+	__u32 arrived;		      /* bits of order in use */
 	__u32 reserved;
+	__u64 order; /* the latest arrival in bit 0; 1: answers a detour */
 };
 
 /* snooperd's own looks at the proxy are told from clients' by this SO_MARK. */

@@ -142,9 +142,9 @@ question_find(struct bpf_sock *sk, struct snp_questions *own, const struct snp_q
 }
 
 /* Learned from once: of two answers at once on two CPUs, one wins. */
-static __always_inline int question_close(struct snp_question *q)
+static __always_inline int question_close(struct snp_question *q, __u32 state)
 {
-	return __sync_val_compare_and_swap(&q->state, SNP_Q_ASKED, SNP_Q_ANSWERED) == SNP_Q_ASKED;
+	return __sync_val_compare_and_swap(&q->state, state, SNP_Q_ANSWERED) == state;
 }
 
 #endif

@@ -18,7 +18,8 @@
 #define SNP_Q_SETS	   4
 #define SNP_Q_BACKLOG_SETS 128
 
-enum snp_q_state { SNP_Q_FREE, SNP_Q_ASKED, SNP_Q_ANSWERED };
+enum snp_q_state { SNP_Q_FREE, SNP_Q_ASKED, SNP_Q_DETOUR, SNP_Q_ANSWERED };
+/* SNP_Q_DETOUR: asked of the proxy, sent to its fallback. */
 
 struct snp_question {
 	__u64 name;	/* keyed hash of the question's name, case folded */

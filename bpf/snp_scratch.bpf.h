@@ -25,7 +25,10 @@ struct snp_scratch_slot {
 	__u64 cgroup_id;
 	struct snp_fact_key key;
 	__u32 kept; /* addresses of this message that stand in the maps now */
-	__u32 reserved;
+	/* learn.bpf.h: what became of the message */
+	__u32 why;    /* 0, or DNS_E(reason) */
+	__u32 detour; /* 1: it answers a question that was sent past the proxy */
+	__u32 conf;   /* which of snp_conf this run goes by */
 	struct snp_name_row name;
 	struct snp_event event;
 	struct dns_walk walk;
@@ -39,27 +42,26 @@ struct snp_scratch_map {
 };
 SNP_MAP struct snp_scratch_map snp_scratch SEC(".maps");
 
-static __always_inline struct snp_scratch_slot *snp_scratch_take(void)
+static __always_inline struct snp_scratch_slot *snp_scratch_at(__u32 at)
 {
-	__u32 first = bpf_get_smp_processor_id() * SNP_SCRATCH_SLOTS, i;
-
-	for (i = 0; i < SNP_SCRATCH_SLOTS; i++) {
-		__u32 at = first + i;
-		struct snp_scratch_slot *s = bpf_map_lookup_elem(&snp_scratch, &at);
-
-		if (!s)
-			break;
-		if (!__sync_val_compare_and_swap(&s->busy, 0, 1))
-			return s;
-		snp_count(SNP_STAT_SLOT_BUSY);
-	}
-	snp_count(SNP_STAT_NO_SCRATCH);
-	return NULL;
+	return bpf_map_lookup_elem(&snp_scratch, &at);
 }
 
 static __always_inline void snp_scratch_give(struct snp_scratch_slot *s)
 {
 	*(volatile __u64 *)&s->busy = 0;
 }
+
+/*
+ * Global functions (stages.bpf.c): verified once each, for any caller, where a
+ * static one is verified again for every state it is called in. They take a
+ * slot's index: a pointer argument would be memory of unknown origin, which
+ * Linux 6.1 refuses as a map's key or value.
+ */
+int snp_scratch_claim(void); /* a slot's index, or -1: none free (counted) */
+int snp_walk(__u32 at, __u32 part);
+int snp_commit(__u32 at);
+
+enum snp_walk_part { SNP_WALK_QUERY, SNP_WALK_ANSWER, SNP_WALK_RECORDS };
 
 #endif
