@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* daemon.c - builds the pipeline in data order, owns the loop, logs what the others return. */
+#include "snooper/daemon.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "snooper/base/cleanup.h"
+#include "snooper/base/clock.h"
+#include "snooper/base/log.h"
+#include "snooper/daemon_reload.h"
+#include "snooper/io/kconf.h"
+#include "snooper/io/links.h"
+#include "snooper/io/proxy_seed.h"
+
+#define RING_TURN     2000 /* records taken in one turn of the loop */
+#define DRAIN_MS      50
+#define TICK_MS	      250
+#define SCAN_EVERY_NS (15 * SNP_NS_PER_S)
+
+/* After a reading that found something, look again soon: the kernel wakes us rarely. */
+static void take_news(struct daemon *d)
+{
+	struct timeval soon = {.tv_usec = DRAIN_MS * 1000};
+	int r;
+
+	r = maps_ring_consume(d->maps, RING_TURN);
+	if (r < 0 && r != -EAGAIN)
+		log_warn("event=ring-read-failed errno=%d", -r);
+	if (r == -EAGAIN)
+		soon.tv_usec = 0;
+	if (r)
+		event_add(d->drain, &soon);
+}
+
+static void on_ring(evutil_socket_t fd, short what, void *ctx)
+{
+	take_news(ctx);
+}
+
+static void on_scanning(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	struct timeval now = {0};
+
+	if (daemon_scan_step(d))
+		event_add(d->scanning, &now);
+	else
+		log_debug("event=scan-done names=%zu addresses=%zu collected=%" PRIu64
+			  " put_back=%" PRIu64,
+			  fqdn_cache_names(d->cache), fqdn_cache_facts(d->cache), d->scan.collected,
+			  d->scan.put_back);
+}
+
+static void start_scan(struct daemon *d)
+{
+	struct timeval now = {0};
+
+	daemon_scan_start(d);
+	event_add(d->scanning, &now);
+}
+
+/* Note which counters grew. Returns how many news records the ring lost since the last look. */
+static uint64_t note_growth(struct daemon *d, uint64_t now_ns)
+{
+	uint64_t stats[SNP_STAT_MAX], lost;
+
+	if (maps_stats(d->maps, stats))
+		return 0;
+	for (unsigned int i = 0; i < SNP_STAT_MAX; i++)
+		if (stats[i] != d->stats[i])
+			d->grew_ns[i] = now_ns;
+	lost = stats[SNP_STAT_RING_LOST] - d->stats[SNP_STAT_RING_LOST];
+	memcpy(d->stats, stats, sizeof(stats));
+	return lost;
+}
+
+/*
+ * Have the kernel side look for the proxy as a client would: connecting a UDP
+ * socket sends nothing, and runs the program that keeps the proxy's state.
+ */
+static void look_at_proxy(const struct snp_endpoint *p)
+{
+	bool v4 = !p->addr.q[0] && p->addr.w[2] == htonl(0xffff);
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(p->port)};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(p->port)};
+	SNP_CLEANUP(snp_closep)
+	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int mark = SNP_PROBE_MARK;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+		return;
+	in.sin_addr.s_addr = p->addr.w[3];
+	memcpy(&in6.sin6_addr, &p->addr, sizeof(in6.sin6_addr));
+	if (connect(fd, v4 ? (void *)&in : (void *)&in6, v4 ? sizeof(in) : sizeof(in6)))
+		return; /* unreachable from here: clients' own looks count */
+}
+
+/* The proxy's cgroup is made anew when its service restarts: follow it. */
+static void follow_proxy_cgroup(struct daemon *d)
+{
+	struct maps_problem why;
+	uint64_t id = 0;
+	uint32_t level;
+
+	if (!d->conf->proxy.cgroup || links_cgroup(d->conf->proxy.cgroup, &id, &level) < 0 ||
+	    id == d->proxy_cgroup_id)
+		return;
+	log_info("event=proxy-cgroup path=%s id=%" PRIu64, d->conf->proxy.cgroup, id);
+	if (daemon_apply(d, &why) < 0)
+		log_err("event=attach-failed reason=\"%s\"", why.text);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	uint64_t now_ns = clock_boot_ns(), lost = note_growth(d, now_ns);
+
+	if (lost)
+		log_warn("event=ring-lost lost=%" PRIu64
+			 " hint=\"state is kept, reading the maps again; raise limits.ring\"",
+			 lost);
+	if (lost || now_ns - d->scan.started_ns > SCAN_EVERY_NS)
+		start_scan(d);
+	daemon_sweep(d);
+	follow_proxy_cgroup(d);
+	for (size_t i = 0; i < d->conf->proxy.n_addresses; i++)
+		look_at_proxy(&d->conf->proxy.addresses[i]);
+}
+
+static void on_reload(evutil_socket_t fd, short what, void *ctx)
+{
+	SNP_CLEANUP(snp_freep)
+	char *errors = NULL;
+
+	daemon_reload(ctx, &errors);
+}
+
+static void on_stop(evutil_socket_t sig, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	log_info("event=stopping signal=%d", (int)sig);
+	event_base_loopbreak(d->base);
+}
+
+static int add_event(struct daemon *d, struct event **ev, evutil_socket_t fd, short what,
+		     event_callback_fn fn, unsigned int period_ms)
+{
+	struct timeval period = {.tv_sec = period_ms / 1000, .tv_usec = period_ms % 1000 * 1000};
+
+	*ev = event_new(d->base, fd, what, fn, d);
+	if (!*ev)
+		return -ENOMEM;
+	/* Timers without a period are armed when there is something to wait for. */
+	if (fd < 0 && !period_ms)
+		return 0;
+	return event_add(*ev, period_ms ? &period : NULL) ? -ENOMEM : 0;
+}
+
+static int start_loop(struct daemon *d)
+{
+	int r = maps_ring_start(d->maps, daemon_news, d);
+
+	if (!r)
+		r = add_event(d, &d->drain, -1, 0, on_ring, 0);
+	if (!r)
+		r = add_event(d, &d->scanning, -1, 0, on_scanning, 0);
+	if (!r)
+		r = add_event(d, &d->ring, maps_ring_fd(d->maps), EV_READ | EV_PERSIST, on_ring, 0);
+	if (!r)
+		r = add_event(d, &d->tick, -1, EV_PERSIST, on_tick, TICK_MS);
+	if (!r)
+		r = add_event(d, &d->sighup, SIGHUP, EV_SIGNAL | EV_PERSIST, on_reload, 0);
+	if (!r)
+		r = add_event(d, &d->sigterm, SIGTERM, EV_SIGNAL | EV_PERSIST, on_stop, 0);
+	if (!r)
+		r = add_event(d, &d->sigint, SIGINT, EV_SIGNAL | EV_PERSIST, on_stop, 0);
+	return r;
+}
+
+/* The directory of the socket, when it is not there: /run is empty after a boot. */
+static void make_socket_dir(const char *path)
+{
+	SNP_CLEANUP(snp_freep)
+	char *dir = strdup(path);
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+
+	if (slash && slash != dir) {
+		*slash = 0;
+		if (mkdir(dir, 0755) && errno != EEXIST)
+			log_warn("event=mkdir-failed path=%s errno=%d", dir, errno);
+	}
+}
+
+static int start_export(struct daemon *d)
+{
+	const struct export_source source = {
+		.list = daemon_list, .status = daemon_status, .reload = daemon_reload, .ctx = d};
+	int r;
+
+	make_socket_dir(d->conf->export.socket);
+	r = export_new(d->base, d->conf->export.socket, d->conf->export.socket_group, &source,
+		       &d->export);
+	if (r == -ESRCH)
+		log_err("event=export-failed key=export.socket_group reason=\"no such group: %s\"",
+			d->conf->export.socket_group);
+	else if (r < 0)
+		log_err("event=export-failed key=export.socket path=%s reason=\"%s\"",
+			d->conf->export.socket, strerror(-r));
+	return r;
+}
+
+static void fini(struct daemon *d)
+{
+	struct event **events[] = {&d->ring,   &d->drain,   &d->tick,  &d->scanning,
+				   &d->sighup, &d->sigterm, &d->sigint};
+
+	export_free(d->export);
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (*events[i])
+			event_free(*events[i]);
+	if (d->maps && !d->conf->state.keep_on_stop) {
+		struct maps_problem why;
+
+		if (maps_uninstall(maps_directory(d->maps), &why) < 0)
+			log_warn("event=uninstall-failed reason=\"%s\"", why.text);
+	}
+	maps_close(d->maps);
+	fqdn_cache_free(d->cache);
+	if (d->base)
+		event_base_free(d->base);
+	snp_conf_free(d->conf);
+	libevent_global_shutdown();
+}
+
+static int start(struct daemon *d, struct maps_problem *why)
+{
+	int r = maps_open(d->conf, &d->maps, why);
+
+	if (r < 0)
+		return r;
+	/* Twice the facts: what the maps hold, learned and granted. */
+	d->cache = fqdn_cache_new(d->conf->limits.names, 2 * (size_t)d->conf->limits.facts);
+	d->base = event_base_new();
+	if (!d->cache || !d->base || start_loop(d) < 0) {
+		strcpy(why->text, "cannot start the loop");
+		return -ENOMEM;
+	}
+	r = daemon_apply(d, why);
+	if (r < 0)
+		return r;
+	note_growth(d, clock_boot_ns());
+	memset(d->grew_ns, 0, sizeof(d->grew_ns));
+	/* Whole before we say that we are ready: every name learned meanwhile. */
+	daemon_scan_start(d);
+	while (daemon_scan_step(d))
+		;
+	why->text[0] = 0;
+	return start_export(d);
+}
+
+int daemon_run(const char *conf_path, struct snp_conf *conf_take)
+{
+	struct daemon d = {.conf_path = conf_path, .conf = conf_take};
+	struct maps_problem why = {.text = ""};
+	int r;
+
+	signal(SIGPIPE, SIG_IGN);
+	log_set_level((enum log_level)conf_take->log.level);
+	d.started_ns = clock_boot_ns();
+	r = start(&d, &why);
+	if (r < 0) {
+		if (why.text[0])
+			log_err("event=start-failed reason=\"%s\"", why.text);
+		fini(&d);
+		return why.kernel ? 6 : 1;
+	}
+	log_info("event=ready version=%s adopted=%s names=%zu addresses=%zu took_ms=%" PRIu64,
+		 SNP_VERSION, maps_adopted(d.maps) ? "yes" : "no", fqdn_cache_names(d.cache),
+		 fqdn_cache_facts(d.cache),
+		 (uint64_t)((clock_boot_ns() - d.started_ns) / SNP_NS_PER_MS));
+	sd_notify(0, "READY=1");
+	event_base_dispatch(d.base);
+	sd_notify(0, "STOPPING=1");
+	fini(&d);
+	return 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * daemon.h - the daemon's pipeline: news from the kernel, the cache, its face.
+ *
+ * One loop, one thread. daemon.c owns the event_base and every event;
+ * daemon_learn.c fills and empties the cache; daemon_show.c answers callers.
+ */
+#ifndef SNP_DAEMON_H
+#define SNP_DAEMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "snooper/core/conf.h"
+#include "snooper/core/fqdn_cache.h"
+#include "snooper/io/maps.h"
+#include "snooper/rpc/export.h"
+
+struct event;
+struct event_base;
+
+/* A full reading of the maps, in slices: at start, after lost news, and now and then. */
+enum scan_stage { SCAN_IDLE, SCAN_LEARNED, SCAN_GRANTED, SCAN_NAMES };
+struct scan {
+	enum scan_stage stage;
+	struct maps_pos pos;
+	uint64_t started_ns;
+	uint64_t collected, put_back; /* since start of the daemon */
+};
+
+#define DEGRADED_MAX	16
+#define UNTRUSTED_SHOWN 64
+
+struct daemon {
+	const char *conf_path;
+	struct snp_conf *conf;
+	struct maps *maps;
+	struct fqdn_cache *cache;
+	struct export *export;
+	struct event_base *base;
+	struct event *ring, *drain, *tick, *scanning, *sighup, *sigterm, *sigint;
+	uint64_t started_ns;
+	uint32_t proxy_generation;
+	uint64_t proxy_cgroup_id; /* that the programs are attached to, 0: none */
+	struct scan scan;
+	bool cache_full;
+	/* counters as of the last tick, and when each last grew */
+	uint64_t stats[SNP_STAT_MAX], grew_ns[SNP_STAT_MAX];
+	/* daemon_show.c */
+	const char *degraded[DEGRADED_MAX];
+	struct snp_status_server untrusted[UNTRUSTED_SHOWN];
+};
+
+/* daemon.c: run until told to stop. An exit status of snooperd(8). */
+int daemon_run(const char *conf_path, struct snp_conf *conf_take);
+
+/* daemon_learn.c */
+void daemon_news(void *ctx, const struct snp_event *e);
+void daemon_scan_start(struct daemon *d);
+bool daemon_scan_step(struct daemon *d); /* false: the scan is done */
+void daemon_sweep(struct daemon *d);
+
+/* daemon_show.c: the source behind the gRPC face */
+int daemon_list(void *ctx, const char *pattern, uint64_t *cursor, export_emit_fn emit,
+		void *emit_ctx);
+void daemon_status(void *ctx, struct snp_status *st);
+
+#endif

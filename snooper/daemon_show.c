@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* daemon_show.c - what callers of the gRPC face see, read from cache and maps. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "snooper/base/cleanup.h"
+#include "snooper/base/clock.h"
+#include "snooper/core/match_pattern.h"
+#include "snooper/core/name.h"
+#include "snooper/daemon.h"
+
+#define LIST_SLICE	  256 /* names looked at in a turn */
+#define CHAIN_MAX	  16
+#define TTL_ZERO_SHOWN_NS (10 * SNP_NS_PER_S)
+#define CAP_SHOWN_NS	  (60 * SNP_NS_PER_S)
+
+static uint64_t ms_between(uint64_t from_ns, uint64_t to_ns)
+{
+	return to_ns > from_ns ? (to_ns - from_ns) / SNP_NS_PER_MS : 0;
+}
+
+/* Shown while it lives; one of TTL 0 for a moment after it was learned. */
+static bool is_shown(const struct snp_fact *f, uint64_t now_ns)
+{
+	return f->expiry_ns > now_ns || (!f->ttl_s && f->last_seen_ns + TTL_ZERO_SHOWN_NS > now_ns);
+}
+
+static size_t list_addrs(struct daemon *d, const struct fqdn_name *name, uint64_t now_ns,
+			 struct snp_listed_addr *out)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < name->n_facts; i++) {
+		struct snp_fact_key key = {.name = name->key, .addr = name->facts[i].addr};
+		struct snp_fact f;
+
+		if (maps_fact(d->maps, &key, &f) || !is_shown(&f, now_ns))
+			continue;
+		out[n++] = (struct snp_listed_addr){
+			.addr = key.addr,
+			.expires_in_ms = ms_between(now_ns, f.expiry_ns),
+			.first_seen_ms = ms_between(f.first_seen_ns, now_ns),
+			.last_seen_ms = ms_between(f.last_seen_ns, now_ns),
+			.origin = f.origin,
+			.reconcile = "off",
+		};
+	}
+	return n;
+}
+
+struct chain {
+	const char *names[CHAIN_MAX];
+	char text[CHAIN_MAX][NAME_TEXT_MAX];
+	size_t n;
+};
+
+/* Follow the CNAMEs that hold now. Each target has a row of its own in the maps. */
+static void list_chain(struct daemon *d, const struct snp_name_key *from, uint64_t now_ns,
+		       struct chain *chain, bool *truncated)
+{
+	struct snp_name_key key = *from;
+	struct snp_name_row row;
+
+	chain->n = 0;
+	*truncated = false;
+	if (maps_name(d->maps, &key, &row))
+		return;
+	*truncated = row.truncated;
+	while (chain->n < CHAIN_MAX && row.alias_id && row.alias_expiry_ns > now_ns) {
+		key.id = row.alias_id;
+		if (maps_name(d->maps, &key, &row) ||
+		    name_to_text(row.wire, row.wire_len, chain->text[chain->n]) < 0)
+			break;
+		chain->names[chain->n] = chain->text[chain->n];
+		chain->n++;
+	}
+}
+
+/* -EAGAIN: there is nothing to show of it. */
+static int list_one(struct daemon *d, const struct fqdn_name *name, const char *pattern,
+		    uint64_t now_ns, export_emit_fn emit, void *emit_ctx)
+{
+	SNP_CLEANUP(snp_freep)
+	struct snp_listed_addr *addrs = NULL;
+	struct snp_listed_name line = {0};
+	char text[NAME_TEXT_MAX];
+	struct chain chain;
+
+	if (name_to_text(name->wire, name->wire_len, text) < 0)
+		return -EAGAIN;
+	if (pattern && !match_pattern(pattern, text))
+		return -EAGAIN;
+	addrs = calloc(name->n_facts + 1, sizeof(*addrs));
+	if (!addrs)
+		return -ENOMEM;
+	line.n_addrs = list_addrs(d, name, now_ns, addrs);
+	if (!line.n_addrs)
+		return -EAGAIN;
+	list_chain(d, &name->key, now_ns, &chain, &line.truncated);
+	line.name = text;
+	line.addrs = addrs;
+	line.cnames = chain.names;
+	line.n_cnames = chain.n;
+	return emit(emit_ctx, &line);
+}
+
+int daemon_list(void *ctx, const char *pattern, uint64_t *cursor, export_emit_fn emit,
+		void *emit_ctx)
+{
+	struct daemon *d = ctx;
+	uint64_t now_ns = clock_boot_ns();
+	struct fqdn_name name;
+
+	if (pattern && !*pattern)
+		pattern = NULL;
+	if (pattern && !match_pattern_valid(pattern))
+		return -EINVAL;
+	for (unsigned int i = 0; i < LIST_SLICE; i++) {
+		int r;
+
+		if (!fqdn_cache_next(d->cache, cursor, &name))
+			return 0;
+		r = list_one(d, &name, pattern, now_ns, emit, emit_ctx);
+		if (r < 0 && r != -EAGAIN)
+			return r;
+		if (r == 0)
+			return 1; /* no more room now */
+	}
+	return 1;
+}
+
+static void status_proxy(struct daemon *d, struct snp_status *st, uint64_t now_ns)
+{
+	uint64_t active_since = d->started_ns, bypassed_since = 0;
+
+	st->proxy.configured = d->conf->proxy.n_addresses > 0;
+	for (uint32_t i = 0; i < d->conf->proxy.n_addresses && i < SNP_PROXIES_MAX; i++) {
+		struct snp_proxy_row row;
+
+		if (maps_proxy(d->maps, i, &row) || row.generation != d->proxy_generation)
+			continue;
+		st->proxy.bypassed_queries += row.queries;
+		if (row.bypassed && (!bypassed_since || row.since_ns < bypassed_since))
+			bypassed_since = row.since_ns;
+		if (!row.bypassed && row.since_ns > active_since)
+			active_since = row.since_ns;
+	}
+	st->proxy.bypassed = bypassed_since != 0;
+	st->proxy.since_ms = ms_between(bypassed_since ? bypassed_since : active_since, now_ns);
+}
+
+/* Degradations: caps and losses that were reached in the last minute, and standing ones. */
+static size_t status_degraded(struct daemon *d, const struct snp_status *st, uint64_t now_ns)
+{
+	static const struct {
+		enum snp_stat stat;
+		const char *reason;
+	} recent[] = {
+		{SNP_STAT_MAP_FULL, "map-full"},
+		{SNP_STAT_NAMES_FULL, "names-full"},
+		{SNP_STAT_QUOTA, "per-endpoint-limit"},
+		{SNP_STAT_NAME_CAP, "addresses-per-name-limit"},
+		{SNP_STAT_ADDR_CAP, "names-per-address-limit"},
+		{SNP_STAT_NO_SCRATCH, "scratch-exhausted"},
+		{SNP_STAT_Q_STORAGE, "question-storage-exhausted"},
+		{SNP_STAT_BYPASS_NONE, "no-fallback-of-family"},
+		{SNP_STAT_BYPASS_UNKNOWN, "proxy-cannot-be-judged"},
+	};
+	size_t n = 0;
+
+	if (st->proxy.bypassed)
+		d->degraded[n++] = "proxy-bypassed";
+	if (maps_limits_differ(d->maps))
+		d->degraded[n++] = "limits-not-applied";
+	if (d->cache_full)
+		d->degraded[n++] = "cache-full";
+	if (d->scan.stage != SCAN_IDLE && d->grew_ns[SNP_STAT_RING_LOST])
+		d->degraded[n++] = "rescanning";
+	for (size_t i = 0; i < sizeof(recent) / sizeof(recent[0]); i++) {
+		uint64_t grew_ns = d->grew_ns[recent[i].stat];
+
+		if (grew_ns && grew_ns + CAP_SHOWN_NS > now_ns)
+			d->degraded[n++] = recent[i].reason;
+	}
+	return n;
+}
+
+void daemon_status(void *ctx, struct snp_status *st)
+{
+	struct daemon *d = ctx;
+	uint64_t now_ns = clock_boot_ns();
+	static const char *const modes[] = {"observe", "audit", "enforce"};
+
+	memset(st, 0, sizeof(*st));
+	st->version = SNP_VERSION;
+	/* What is in force, not what is asked for: nothing is enforced yet. */
+	st->mode = modes[SNP_POLICY_OBSERVE];
+	maps_stats(d->maps, st->stats);
+	st->cache.names = fqdn_cache_names(d->cache);
+	st->cache.addresses = fqdn_cache_facts(d->cache);
+	status_proxy(d, st, now_ns);
+	st->untrusted = d->untrusted;
+	st->n_untrusted = maps_untrusted(d->maps, d->untrusted, UNTRUSTED_SHOWN);
+	st->degraded = d->degraded;
+	st->n_degraded = status_degraded(d, st, now_ns);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* maps.c - typed reads of the maps, the configuration, the ring. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "snooper/base/cleanup.h"
+#include "snooper/io/maps_priv.h"
+
+bool maps_adopted(const struct maps *m)
+{
+	return m->adopted;
+}
+
+bool maps_limits_differ(const struct maps *m)
+{
+	return m->limits_differ;
+}
+
+const char *maps_directory(const struct maps *m)
+{
+	return m->dir;
+}
+
+size_t maps_programs(struct maps *m, struct maps_program *out, size_t room)
+{
+	struct bpf_program *prog;
+	size_t n = 0;
+
+	bpf_object__for_each_program(prog, m->skel->obj)
+	{
+		const char *name = bpf_program__name(prog);
+
+		if (n == room)
+			break;
+		out[n++] = (struct maps_program){
+			.prog = prog,
+			.name = name,
+			.proxy = !strncmp(name, "snp_bound", 9) || !strcmp(name, "snp_released"),
+		};
+	}
+	return n;
+}
+
+int maps_configure(struct maps *m, struct snp_kconf *conf)
+{
+	struct snp_ctl ctl;
+	__u32 zero = 0, other;
+
+	if (bpf_map_lookup_elem(MAP_FD(m, snp_ctl), &zero, &ctl))
+		return -errno;
+	other = ctl.attached ? !ctl.active : 0;
+	memcpy(conf->key, m->key, sizeof(conf->key));
+	if (bpf_map_update_elem(MAP_FD(m, snp_conf), &other, conf, BPF_ANY))
+		return -errno;
+	ctl.active = other;
+	ctl.attached = 1;
+	return bpf_map_update_elem(MAP_FD(m, snp_ctl), &zero, &ctl, BPF_ANY) ? -errno : 0;
+}
+
+static int on_record(void *ctx, void *data, size_t size)
+{
+	struct maps *m = ctx;
+	const struct snp_event *e = data;
+
+	if (size >= SNP_EVENT_HEADER && e->version == SNP_EVENT_VERSION &&
+	    e->nfacts <= SNP_EVENT_FACTS && size >= SNP_EVENT_BYTES(e->nfacts))
+		m->event(m->event_ctx, e);
+	/* A negative number ends the reading, behind this record. */
+	return m->ring_left-- ? 0 : -EAGAIN;
+}
+
+int maps_ring_start(struct maps *m, maps_event_fn event, void *ctx)
+{
+	m->event = event;
+	m->event_ctx = ctx;
+	m->ring = ring_buffer__new(MAP_FD(m, snp_ring), on_record, m, NULL);
+	return m->ring ? 0 : -errno;
+}
+
+int maps_ring_fd(const struct maps *m)
+{
+	return ring_buffer__epoll_fd(m->ring);
+}
+
+int maps_ring_consume(struct maps *m, unsigned int most)
+{
+	m->ring_left = most;
+	return ring_buffer__consume(m->ring);
+}
+
+int maps_name(struct maps *m, const struct snp_name_key *key, struct snp_name_row *row)
+{
+	return bpf_map_lookup_elem(MAP_FD(m, snp_names), key, row) ? -errno : 0;
+}
+
+int maps_fact(struct maps *m, const struct snp_fact_key *key, struct snp_fact *fact)
+{
+	if (!bpf_map_lookup_elem(MAP_FD(m, snp_learned), key, fact))
+		return 0;
+	return bpf_map_lookup_elem(MAP_FD(m, snp_granted), key, fact) ? -errno : 0;
+}
+
+/* One batch of a hash table. Returns 1 more, 0 at the end, or -errno; *n rows were read. */
+static int walk(int fd, struct maps_pos *pos, void *keys, void *values, __u32 *n)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t next[8] = {0};
+	int r = bpf_map_lookup_batch(fd, pos->started ? pos->token : NULL, next, keys, values, n,
+				     &opts);
+
+	if (r && errno != ENOENT)
+		return -errno;
+	pos->started = !r;
+	memcpy(pos->token, next, sizeof(next));
+	return r ? 0 : 1;
+}
+
+/* A table's whole bucket must fit in a batch; the keyed hash keeps buckets small. */
+#define WALK_LEAST 64
+
+int maps_walk_names(struct maps *m, struct maps_pos *pos, uint32_t budget, maps_name_fn visit,
+		    void *ctx)
+{
+	__u32 n = budget < WALK_LEAST ? WALK_LEAST : budget;
+	SNP_CLEANUP(snp_freep)
+	struct snp_name_key *keys = calloc(n, sizeof(*keys));
+	SNP_CLEANUP(snp_freep)
+	struct snp_name_row *rows = calloc(n, sizeof(*rows));
+	int r;
+
+	if (!keys || !rows)
+		return -ENOMEM;
+	r = walk(MAP_FD(m, snp_names), pos, keys, rows, &n);
+	for (__u32 i = 0; r >= 0 && i < n; i++)
+		visit(ctx, &keys[i], &rows[i]);
+	return r;
+}
+
+int maps_walk_facts(struct maps *m, enum maps_table table, struct maps_pos *pos, uint32_t budget,
+		    maps_fact_fn visit, void *ctx)
+{
+	__u32 n = budget < WALK_LEAST ? WALK_LEAST : budget;
+	SNP_CLEANUP(snp_freep)
+	struct snp_fact_key *keys = calloc(n, sizeof(*keys));
+	SNP_CLEANUP(snp_freep)
+	struct snp_fact *facts = calloc(n, sizeof(*facts));
+	int fd = table == MAPS_LEARNED ? MAP_FD(m, snp_learned) : MAP_FD(m, snp_granted), r;
+
+	if (!keys || !facts)
+		return -ENOMEM;
+	r = walk(fd, pos, keys, facts, &n);
+	for (__u32 i = 0; r >= 0 && i < n; i++)
+		visit(ctx, &keys[i], &facts[i]);
+	return r;
+}
+
+int maps_stats(struct maps *m, uint64_t stats[SNP_STAT_MAX])
+{
+	SNP_CLEANUP(snp_freep)
+	__u64 *per_cpu = calloc(m->cpus, sizeof(*per_cpu));
+
+	if (!per_cpu)
+		return -ENOMEM;
+	for (__u32 i = 0; i < SNP_STAT_MAX; i++) {
+		stats[i] = 0;
+		if (bpf_map_lookup_elem(MAP_FD(m, snp_stats), &i, per_cpu))
+			return -errno;
+		for (int cpu = 0; cpu < m->cpus; cpu++)
+			stats[i] += per_cpu[cpu];
+	}
+	return 0;
+}
+
+static int by_answers(const void *a, const void *b)
+{
+	const struct snp_status_server *x = a, *y = b;
+
+	return (x->answers < y->answers) - (x->answers > y->answers);
+}
+
+size_t maps_untrusted(struct maps *m, struct snp_status_server *out, size_t room)
+{
+	struct snp_addr key, *last = NULL;
+	int fd = MAP_FD(m, snp_untrusted);
+	size_t n = 0;
+
+	while (n < room && !bpf_map_get_next_key(fd, last, &key)) {
+		__u64 answers;
+
+		if (!bpf_map_lookup_elem(fd, &key, &answers))
+			out[n++] = (struct snp_status_server){.addr = key, .answers = answers};
+		last = &key;
+	}
+	qsort(out, n, sizeof(*out), by_answers);
+	return n;
+}
+
+int maps_proxy(struct maps *m, uint32_t index, struct snp_proxy_row *row)
+{
+	return bpf_map_lookup_elem(MAP_FD(m, snp_proxy), &index, row) ? -errno : 0;
+}
+
+int maps_seed_proxy(struct maps *m, int fd, const struct snp_proxy_mark *mark,
+		    uint64_t netns_cookie)
+{
+	struct snp_proxy_seed seed;
+
+	/* NOEXIST: the socket that its own bind has counted meanwhile is left alone. */
+	if (bpf_map_update_elem(MAP_FD(m, snp_proxy_mark), &fd, mark, BPF_NOEXIST))
+		return -errno;
+	for (__u32 i = 0; i < SNP_PROXIES_MAX; i++) {
+		if (!(mark->mask >> i & 1))
+			continue;
+		if (bpf_map_lookup_elem(MAP_FD(m, snp_proxy_seed), &i, &seed))
+			return -errno;
+		if (seed.generation != mark->generation)
+			seed = (struct snp_proxy_seed){.generation = mark->generation};
+		seed.sockets[mark->proto]++;
+		seed.netns_cookie = netns_cookie;
+		if (bpf_map_update_elem(MAP_FD(m, snp_proxy_seed), &i, &seed, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* maps_open.c - adopt or make the pinned set, and load this build's programs over it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "snooper/base/cleanup.h"
+#include "snooper/base/log.h"
+#include "snooper/io/maps_priv.h"
+
+static int problem(struct maps_problem *why, int r, bool kernel, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+static int problem(struct maps_problem *why, int r, bool kernel, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why->text, sizeof(why->text), format, ap);
+	va_end(ap);
+	why->kernel = kernel;
+	return r;
+}
+
+/* The last lines of what libbpf said: the verifier's reason is among them. */
+static char said[8192];
+static size_t said_len;
+
+static int listen_to_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
+{
+	char text[4096];
+	size_t n;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	n = vsnprintf(text, sizeof(text), format, ap);
+	if (n >= sizeof(text))
+		n = sizeof(text) - 1;
+	if (n > sizeof(said) - said_len - 1) {
+		size_t keep = sizeof(said) / 2 - 1 < said_len ? sizeof(said) / 2 - 1 : said_len;
+
+		memmove(said, said + said_len - keep, keep);
+		said_len = keep;
+		if (n > sizeof(said) - said_len - 1)
+			n = sizeof(said) - said_len - 1;
+	}
+	memcpy(said + said_len, text, n);
+	said_len += n;
+	said[said_len] = 0;
+	return 0;
+}
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && (unsigned long)fs.f_type == BPF_FS_MAGIC;
+}
+
+/* The directory of the set: ours alone, on a bpf file system, locked against a second snooperd. */
+static int open_dir(struct maps *m, const char *dir, struct maps_problem *why)
+{
+	SNP_CLEANUP(snp_freep)
+	char *parent = strdup(dir);
+	struct stat st;
+	char *slash;
+
+	m->dir = strdup(dir);
+	if (!parent || !m->dir)
+		return problem(why, -ENOMEM, false, "out of memory");
+	slash = strrchr(parent, '/');
+	if (slash && slash != parent)
+		*slash = 0;
+	if (!is_bpffs(parent) && !strncmp(dir, "/sys/fs/bpf/", 12)) {
+		/* Without systemd nobody may have mounted it; bpftool and iproute2 do the same. */
+		if (mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0700"))
+			return problem(why, -errno, true,
+				       "cannot mount a bpf file system at /sys/fs/bpf: %s",
+				       strerror(errno));
+		log_info("event=bpffs-mounted path=/sys/fs/bpf");
+	}
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return problem(why, -errno, false, "state.bpffs: cannot make %s: %s", dir,
+			       strerror(errno));
+	if (!is_bpffs(dir))
+		return problem(why, -EINVAL, false, "state.bpffs: %s is not on a bpf file system",
+			       dir);
+	m->lock_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (m->lock_fd < 0 || fstat(m->lock_fd, &st))
+		return problem(why, -errno, false, "state.bpffs: cannot open %s: %s", dir,
+			       strerror(errno));
+	if (st.st_uid != geteuid() || st.st_mode & 077)
+		return problem(
+			why, -EPROTO, false,
+			"state.bpffs: %s is open to others (owner %u, mode %o): will not adopt it",
+			dir, st.st_uid, st.st_mode & 07777);
+	if (flock(m->lock_fd, LOCK_EX | LOCK_NB))
+		return problem(why, -EBUSY, false, "state.bpffs: another snooperd holds %s", dir);
+	return 0;
+}
+
+static int pinned_map(const struct maps *m, const char *name, struct bpf_map_info *info)
+{
+	char path[4096];
+	__u32 len = sizeof(*info);
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", m->dir, name);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return fd;
+	memset(info, 0, sizeof(*info));
+	if (bpf_obj_get_info_by_fd(fd, info, &len)) {
+		close(fd);
+		return -EPROTO;
+	}
+	return fd;
+}
+
+/* What is pinned must be a whole set of ours, of this layout. */
+static int check_pinned(struct maps *m, struct maps_problem *why)
+{
+	struct bpf_map_info info;
+	struct snp_meta meta = {0};
+	__u32 zero = 0;
+	int fd = pinned_map(m, "snp_meta", &info), r;
+
+	if (fd < 0)
+		return 0;
+	r = info.value_size == sizeof(meta) ? bpf_map_lookup_elem(fd, &zero, &meta) : -1;
+	close(fd);
+	if (r)
+		return problem(why, -EPROTO, false,
+			       "%s/snp_meta is not snooper's: will not adopt it", m->dir);
+	if (!meta.magic)
+		return 0; /* begun, and never finished: nothing was attached to it */
+	if (meta.magic != SNP_MAGIC)
+		return problem(why, -EPROTO, false,
+			       "%s/snp_meta is not snooper's: will not adopt it", m->dir);
+	if (meta.layout != SNP_LAYOUT)
+		return problem(
+			why, -EPROTO, false,
+			"%s has layout %u, this snooperd knows %u; snooperd --uninstall removes it",
+			m->dir, meta.layout, SNP_LAYOUT);
+	m->adopted = true;
+	return 0;
+}
+
+/* Size a map as limits says, or as it is pinned; let libbpf pin it under its own name. */
+static int size_and_pin(struct maps *m, struct bpf_map *map, uint32_t want)
+{
+	struct bpf_map_info info;
+	char path[4096];
+	int fd = pinned_map(m, bpf_map__name(map), &info), r;
+
+	if (fd >= 0) {
+		close(fd);
+		if (want && info.max_entries != want) {
+			m->limits_differ = true;
+			log_warn("event=limits-kept map=%s now=%u wanted=%u hint=\"snooperd "
+				 "--uninstall, then start\"",
+				 bpf_map__name(map), info.max_entries, want);
+			want = info.max_entries;
+		}
+	}
+	if (want) {
+		r = bpf_map__set_max_entries(map, want);
+		if (r)
+			return r;
+	}
+	snprintf(path, sizeof(path), "%s/%s", m->dir, bpf_map__name(map));
+	return bpf_map__set_pin_path(map, path);
+}
+
+static int prepare(struct maps *m, const struct snp_conf *conf)
+{
+	const struct {
+		struct bpf_map *map;
+		uint32_t want; /* 0: as declared */
+	} sizes[] = {
+		{m->skel->maps.snp_meta, 0},
+		{m->skel->maps.snp_ctl, 0},
+		{m->skel->maps.snp_conf, 0},
+		{m->skel->maps.snp_names, conf->limits.names},
+		{m->skel->maps.snp_learned, conf->limits.facts},
+		{m->skel->maps.snp_granted, conf->limits.rows},
+		{m->skel->maps.snp_tally, conf->limits.rows},
+		{m->skel->maps.snp_collected, conf->limits.rows + conf->limits.names},
+		{m->skel->maps.snp_ring, conf->limits.ring_bytes},
+		{m->skel->maps.snp_wake, 0},
+		{m->skel->maps.snp_stats, 0},
+		{m->skel->maps.snp_untrusted, 0},
+		{m->skel->maps.snp_questions, 0},
+		{m->skel->maps.snp_backlog, 0},
+		{m->skel->maps.snp_proxy, 0},
+		{m->skel->maps.snp_proxy_seed, 0},
+		{m->skel->maps.snp_proxy_mark, 0},
+		{m->skel->maps.snp_detour, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		int r = size_and_pin(m, sizes[i].map, sizes[i].want);
+
+		if (r)
+			return r;
+	}
+	return bpf_map__set_max_entries(m->skel->maps.snp_scratch,
+					bpf_map__max_entries(m->skel->maps.snp_scratch) * m->cpus);
+}
+
+static int write_meta(struct maps *m)
+{
+	struct snp_meta meta;
+	__u32 zero = 0;
+	int fd = MAP_FD(m, snp_meta);
+
+	if (bpf_map_lookup_elem(fd, &zero, &meta))
+		return -errno;
+	if (!meta.magic) {
+		meta.magic = SNP_MAGIC;
+		meta.layout = SNP_LAYOUT;
+		if (getrandom(meta.key, sizeof(meta.key), 0) != sizeof(meta.key))
+			return -EIO;
+		if (bpf_map_update_elem(fd, &zero, &meta, BPF_ANY))
+			return -errno;
+	}
+	memcpy(m->key, meta.key, sizeof(m->key));
+	return 0;
+}
+
+/* The line of libbpf's that says why, not the hundreds around it. */
+static const char *last_reason(void)
+{
+	static char line[320];
+	const char *end = strstr(said, "\nprocessed "), *start;
+
+	if (!end)
+		end = said + said_len;
+	while (end > said && end[-1] == '\n')
+		end--;
+	for (start = end; start > said && start[-1] != '\n';)
+		start--;
+	snprintf(line, sizeof(line), "%.*s", (int)(end - start), start);
+	return line;
+}
+
+static int load(struct maps *m, const struct snp_conf *conf, struct maps_problem *why)
+{
+	int r = open_dir(m, conf->state.bpffs, why);
+
+	if (r < 0)
+		return r;
+	r = check_pinned(m, why);
+	if (r < 0)
+		return r;
+	m->cpus = libbpf_num_possible_cpus();
+	m->skel = snooper_bpf__open();
+	if (!m->skel || m->cpus < 1)
+		return problem(why, -errno, true, "cannot open the programs: %s", last_reason());
+	r = prepare(m, conf);
+	if (r)
+		return problem(why, r, false, "cannot prepare the maps: %s", strerror(-r));
+	r = snooper_bpf__load(m->skel);
+	if (r)
+		return problem(why, r, true, "the kernel refused the programs (%s): %s",
+			       strerror(-r), last_reason());
+	r = write_meta(m);
+	if (r < 0)
+		return problem(why, r, false, "cannot write %s/snp_meta: %s", m->dir, strerror(-r));
+	return 0;
+}
+
+int maps_open(const struct snp_conf *conf, struct maps **out, struct maps_problem *why)
+{
+	struct maps *m = calloc(1, sizeof(*m));
+	int r;
+
+	if (!m)
+		return problem(why, -ENOMEM, false, "out of memory");
+	m->lock_fd = -1;
+	libbpf_set_print(listen_to_libbpf);
+	r = load(m, conf, why);
+	if (r < 0) {
+		struct maps_problem ignored;
+
+		if (!m->adopted && r != -EBUSY && r != -EPROTO && m->lock_fd >= 0)
+			maps_uninstall(m->dir, &ignored);
+		maps_close(m);
+		return r;
+	}
+	*out = m;
+	return 0;
+}
+
+void maps_close(struct maps *m)
+{
+	if (!m)
+		return;
+	ring_buffer__free(m->ring);
+	snooper_bpf__destroy(m->skel);
+	if (m->lock_fd >= 0)
+		close(m->lock_fd);
+	free(m->dir);
+	free(m);
+}

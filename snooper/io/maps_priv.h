@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* maps_priv.h - what the maps_*.c files share. Nobody else includes it. */
+#ifndef SNP_MAPS_PRIV_H
+#define SNP_MAPS_PRIV_H
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "snooper/io/maps.h"
+#include "snooper.skel.h"
+
+struct maps {
+	struct snooper_bpf *skel;
+	struct ring_buffer *ring;
+	maps_event_fn event;
+	void *event_ctx;
+	unsigned int ring_left; /* records this reading may still take */
+	char *dir;
+	int lock_fd; /* of dir: one snooperd a set */
+	int cpus;
+	bool adopted;
+	bool limits_differ;
+	uint64_t key[2];
+};
+
+#define MAP_FD(m, name) bpf_map__fd((m)->skel->maps.name)
+
+#endif

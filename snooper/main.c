@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* main.c - snooperd(8): options and exit statuses. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "snooper/daemon.h"
+#include "snooper/io/conf_host.h"
+#include "snooper/io/conf_yaml.h"
+
+#define DEFAULT_CONF "/etc/snooper/snooper.yaml"
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static int usage(FILE *to, int status)
+{
+	fputs("usage: snooperd [-c FILE] [-n | --uninstall]\n"
+	      "  -c, --config FILE  configuration (default " DEFAULT_CONF ")\n"
+	      "  -n, --check        check the configuration and exit\n"
+	      "      --uninstall    remove programs, links and maps from the kernel and exit\n"
+	      "  -h, --help\n"
+	      "  -V, --version\n",
+	      to);
+	return status;
+}
+
+/* The configuration, whole and checked; or NULL, and everything wrong with it on stderr. */
+static struct snp_conf *read_conf(const char *path)
+{
+	struct conf_diag diag = {0};
+	struct snp_conf *conf = NULL;
+	int r = conf_read(path, &conf, &diag);
+
+	if (!r)
+		r = conf_fill_from_host(conf, &diag);
+	if (diag.text)
+		fputs(diag.text, stderr);
+	if (r) {
+		fprintf(stderr, "snooperd: %zu error%s in %s\n", diag.n_errors,
+			diag.n_errors == 1 ? "" : "s", path);
+		snp_conf_free(conf);
+		conf = NULL;
+	}
+	conf_diag_fini(&diag);
+	return conf;
+}
+
+/* Works without a configuration too: what is to go may be all that is left. */
+static int uninstall(const char *path, bool explicit_path)
+{
+	struct snp_conf *conf = NULL;
+	struct maps_problem why;
+	int r;
+
+	if (explicit_path || !access(path, F_OK))
+		conf = read_conf(path);
+	else
+		conf = snp_conf_new();
+	if (!conf)
+		return EXIT_USAGE;
+	r = maps_uninstall(conf->state.bpffs, &why);
+	if (r < 0)
+		fprintf(stderr, "snooperd: %s\n", why.text);
+	snp_conf_free(conf);
+	return r < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'n'},
+		{"uninstall", no_argument, NULL, 'u'},	  {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},	  {0}};
+	const char *path = DEFAULT_CONF;
+	bool check = false, remove = false, explicit_path = false;
+	struct snp_conf *conf;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:nhV", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			path = optarg;
+			explicit_path = true;
+			break;
+		case 'n':
+			check = true;
+			break;
+		case 'u':
+			remove = true;
+			break;
+		case 'h':
+			return usage(stdout, EXIT_OK);
+		case 'V':
+			puts("snooperd " SNP_VERSION);
+			return EXIT_OK;
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	if (optind != argc || (check && remove))
+		return usage(stderr, EXIT_USAGE);
+	if (remove)
+		return uninstall(path, explicit_path);
+	conf = read_conf(path);
+	if (!conf)
+		return EXIT_USAGE;
+	if (check) {
+		snp_conf_free(conf);
+		return EXIT_OK;
+	}
+	return daemon_run(path, conf);
+}
