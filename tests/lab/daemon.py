@@ -108,7 +108,7 @@ class Snooperd(Program):
 
     def wait_for(self, *names, deadline=10):
         """Until each of the names is listed; the list."""
-        def all_there():
-            listed = self.names()
-            return listed if all(name in listed for name in names) else None
-        return wait_until(all_there, deadline, f'{names[:5]} listed')
+        def missing():
+            return set(names) - set(self.names())
+        wait_until(lambda: not missing(), deadline, lambda: f'names not listed: {missing()}')
+        return self.names()

@@ -97,11 +97,11 @@ def bind9(host, addresses, zones, cgroup=None):
     return Server(host, 'named', addresses, ['-g', '-n', '1', '-c', conf], cgroup)
 
 
-def dnsmasq(host, addresses, upstreams=(), extra=(), cgroup=None):
+def dnsmasq(host, addresses, upstreams=(), extra=(), cgroup=None, cache_size=1000):
     """dnsmasq as a node's proxy: asks upstreams; extra options without their dashes."""
     arguments = ['--conf-file=/dev/null', '--keep-in-foreground', '--user=root', '--group=root',
                  '--pid-file=', '--no-resolv', '--no-hosts', '--bind-interfaces',
-                 '--cache-size=1000', '--edns-packet-max=4096']
+                 f'--cache-size={cache_size}', '--edns-packet-max=4096']
     arguments += [f'--listen-address={a}' for a in addresses]
     arguments += [f'--server={u}' for u in upstreams]
     arguments += ['--local=/invalid/']

@@ -43,13 +43,17 @@ def _mount(source, target, kind=None, flags=0):
 
 
 def wait_until(condition, deadline=10.0, what='condition'):
-    """Ask again and again until condition() is true; its value. The deadline is in seconds."""
+    """
+    Ask again and again until condition() is true; its value. The deadline is in
+    seconds; what: a text for its failure, or a function that makes one.
+    """
     end = time.monotonic() + deadline
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
+            what = what() if callable(what) else what
             raise AssertionError(f'not within {deadline} s: {what} (last: {value!r})')
         select.select([], [], [], 0.01)
 
