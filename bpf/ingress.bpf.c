@@ -4,14 +4,6 @@
 
 SEC("cgroup_skb/ingress") int snp_ingress(struct __sk_buff *skb)
 {
-	struct learn l = {};
-	struct pkt p = {};
-	__u32 e;
-
-	if (!learn_packet(skb, &l, &p) || !port_observed(l.conf, p.sport))
-		return 1;
-	e = learn_answer(&l);
-	if (e)
-		snp_count(e - 1);
+	learn_ingress(skb);
 	return 1;
 }

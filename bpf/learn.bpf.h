@@ -14,16 +14,21 @@
 #include "bpf/snp_detour.bpf.h"
 #include "bpf/snp_question.bpf.h"
 
-/* The server at addr:port, if the configuration trusts one there. */
-static __always_inline const struct snp_server *
-server_find(const struct snp_kconf *conf, const struct snp_addr *addr, __u16 port)
+#define SERVER_TRUSTED 0x80000000u
+
+/*
+ * SERVER_TRUSTED and the flags of the server at addr:port, or 0. Not a pointer
+ * to it: that would be 64 different ones to the verifier, each followed to the end.
+ */
+static __always_inline __u32 server_flags(const struct snp_kconf *conf, const struct snp_addr *addr,
+					  __u16 port)
 {
 	__u32 i;
 
 	for (i = 0; i < SNP_SERVERS_MAX && i < conf->n_servers; i++)
 		if (conf->servers[i].at.port == port && addr_equal(&conf->servers[i].at.addr, addr))
-			return &conf->servers[i];
-	return NULL;
+			return conf->servers[i].flags | SERVER_TRUSTED;
+	return 0;
 }
 
 static __always_inline void count_untrusted(const struct snp_addr *server)
@@ -92,7 +97,7 @@ static __always_inline void learn_query(struct learn *l)
 {
 	const struct snp_kconf *conf = l->conf;
 	const struct pkt *p = l->p;
-	const struct snp_server *server = server_find(conf, &p->dst, p->dport);
+	__u32 server = server_flags(conf, &p->dst, p->dport);
 	struct snp_questions *own;
 	struct snp_question q;
 
@@ -108,7 +113,7 @@ static __always_inline void learn_query(struct learn *l)
 		snp_count(SNP_STAT_Q_SHAPE);
 	} else {
 		question_of(&q, conf, &l->slot->walk, &p->dst, p->dport, p->sport);
-		if (server->flags & SNP_SERVER_FALLBACK && detour_sending(l->sk))
+		if (server & SNP_SERVER_FALLBACK && detour_sending(l->sk))
 			q.state = SNP_Q_DETOUR;
 		own = bpf_sk_storage_get(&snp_questions, l->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (own)
@@ -197,13 +202,12 @@ static __always_inline __u32 learn_squatted(struct learn *l)
 }
 
 /* Rule 1. 0, or DNS_E(reason). */
-static __always_inline __u32 learn_trust(struct learn *l, const struct snp_server *server,
+static __always_inline __u32 learn_trust(struct learn *l, __u32 server,
 					 const struct snp_questions *own)
 {
-	if (server->flags & SNP_SERVER_LOOPBACK &&
-	    (!own || own->netns_cookie != l->conf->netns_cookie))
+	if (server & SNP_SERVER_LOOPBACK && (!own || own->netns_cookie != l->conf->netns_cookie))
 		return DNS_E(UNTRUSTED_NETNS);
-	if (server->flags & SNP_SERVER_PROXY && l->conf->proxy_cgroup_id && learn_squatted(l))
+	if (server & SNP_SERVER_PROXY && l->conf->proxy_cgroup_id && learn_squatted(l))
 		return DNS_E(PROXY_SQUATTED);
 	return 0;
 }
@@ -211,13 +215,12 @@ static __always_inline __u32 learn_trust(struct learn *l, const struct snp_serve
 /* 0, or DNS_E(reason), for the caller to count. */
 static __always_inline __u32 learn_answer(struct learn *l)
 {
-	const struct snp_server *server;
 	struct snp_questions *own;
-	__u32 e, detour;
+	__u32 e, detour, server;
 
 	if (l->p->refused)
 		return l->p->refused + 1;
-	server = server_find(l->conf, &l->p->src, l->p->sport);
+	server = server_flags(l->conf, &l->p->src, l->p->sport);
 	if (!server) {
 		count_untrusted(&l->p->src);
 		return 0;
@@ -239,7 +242,7 @@ static __always_inline __u32 learn_answer(struct learn *l)
 	e = *(volatile __u32 *)&l->slot->why;
 	detour = *(volatile __u32 *)&l->slot->detour;
 	snp_scratch_give(l->slot);
-	if (server->flags & SNP_SERVER_FALLBACK)
+	if (server & SNP_SERVER_FALLBACK)
 		detour_arrived(l->sk, detour & 1);
 	return e;
 }
@@ -270,6 +273,21 @@ static __always_inline int learn_packet(struct __sk_buff *skb, struct learn *l, 
 		return 0;
 	l->sk = bpf_sk_fullsock(sk);
 	return l->sk != NULL;
+}
+
+/* The ingress hook. 0, or the DNS_E(reason) of an answer that it counted. */
+static __always_inline __u32 learn_ingress(struct __sk_buff *skb)
+{
+	struct learn l = {};
+	struct pkt p = {};
+	__u32 e;
+
+	if (!learn_packet(skb, &l, &p) || !port_observed(l.conf, p.sport))
+		return 0;
+	e = learn_answer(&l);
+	if (e)
+		snp_count(e - 1);
+	return e;
 }
 
 #endif

@@ -89,23 +89,34 @@ static __always_inline void question_note(struct bpf_sock *sk, struct snp_questi
 	snp_count(SNP_STAT_QUERIES);
 }
 
-/* Look for *want among the four ways of a set; *why tells how near the nearest came. */
-static __always_inline struct snp_question *
-question_find_in(struct snp_question *set, const struct snp_question *want, __u32 *why)
+/* 1 unless x is 0, without a branch: the empty asm keeps clang from seeing x != 0 in it. */
+static __always_inline __u32 is_not(__u64 x)
 {
-	struct snp_question *found = NULL;
-	__u32 i;
+	__u64 minus = -x;
+
+	asm volatile("" : "+r"(minus));
+	return (x | minus) >> 63;
+}
+
+/*
+ * Look for *want among the four ways of a set: its index plus one, or 0. *near
+ * becomes 1 when only the id was the same. Without a branch: of four ways with
+ * five comparisons each the verifier would follow every outcome.
+ */
+static __always_inline __u32 question_find_in(const struct snp_question *set,
+					      const struct snp_question *want, __u32 *near)
+{
+	__u32 found = 0, i;
 
 #pragma unroll
 	for (i = 0; i < SNP_Q_WAYS; i++) {
-		struct snp_question *q = &set[i];
+		const struct snp_question *q = &set[i];
+		__u32 id = is_not(q->state) & ~is_not(q->id ^ want->id);
+		__u32 other = is_not((q->server ^ want->server) | (q->name ^ want->name) |
+				     (q->qtype ^ want->qtype));
 
-		if (q->state == SNP_Q_FREE || q->id != want->id)
-			continue;
-		if (q->server == want->server && q->name == want->name && q->qtype == want->qtype)
-			found = q;
-		else
-			*why = SNP_STAT_MISDIRECTED;
+		*near |= id & other;
+		found |= -(id & ~other & 1) & (i + 1);
 	}
 	return found;
 }
@@ -115,21 +126,24 @@ static __always_inline struct snp_question *
 question_find(struct bpf_sock *sk, struct snp_questions *own, const struct snp_question *want,
 	      __u32 timeout_ms, __u32 *why)
 {
-	struct snp_question *q;
+	struct snp_question *set = &own->q[(want->id & (SNP_Q_SETS - 1)) * SNP_Q_WAYS], *q;
+	__u32 near = 0, found = question_find_in(set, want, &near);
 	struct snp_backlog *backlog;
 
-	*why = SNP_STAT_UNASKED;
-	q = question_find_in(&own->q[(want->id & (SNP_Q_SETS - 1)) * SNP_Q_WAYS], want, why);
-	if (!q && own->has_backlog) {
+	if (!found && own->has_backlog) {
 		backlog = bpf_sk_storage_get(&snp_backlog, sk, 0, 0);
-		if (backlog)
-			q = question_find_in(
-				&backlog->q[(want->id / SNP_Q_SETS & (SNP_Q_BACKLOG_SETS - 1)) *
-					    SNP_Q_WAYS],
-				want, why);
+		if (backlog) {
+			set = &backlog->q[(want->id / SNP_Q_SETS & (SNP_Q_BACKLOG_SETS - 1)) *
+					  SNP_Q_WAYS];
+			found = question_find_in(set, want, &near);
+		}
 	}
-	if (!q)
+	*why = near ? SNP_STAT_MISDIRECTED : SNP_STAT_UNASKED;
+	if (!found)
 		return NULL;
+	found -= 1;
+	asm volatile("%0 &= 3" : "+r"(found)); /* the bound, where the verifier looks */
+	q = &set[found];
 	if (q->state == SNP_Q_ANSWERED) {
 		*why = SNP_STAT_DOUBLED;
 		return NULL;
