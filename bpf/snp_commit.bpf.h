@@ -127,47 +127,62 @@ static __always_inline void tally_give(const struct snp_tally_key *key)
 		__sync_fetch_and_add(row, -1);
 }
 
+/* The three tallies of the fact at hand, in the slot: the stack is short. */
+static __always_inline void tallies_of(struct snp_scratch_slot *slot)
+{
+	struct snp_tally_key *t = &slot->by_name;
+
+	t->id[0] = slot->key.name.id;
+	t->id[1] = 0;
+	t->scope = slot->key.name.scope;
+	t->kind = SNP_TALLY_NAME;
+	t = &slot->by_addr;
+	t->addr = slot->key.addr;
+	t->scope = slot->key.name.scope;
+	t->kind = SNP_TALLY_ADDR;
+	t = &slot->by_cgroup;
+	t->id[0] = slot->cgroup_id;
+	t->id[1] = 0;
+	t->scope = 0;
+	t->kind = SNP_TALLY_CGROUP;
+}
+
 /* A fact seen for the first time: caps, then the row. 0 when it stands. */
 static __attribute__((noinline)) int fact_new(struct commit *c, __u64 expiry_ns, __u32 ttl_s)
 {
-	struct snp_tally_key by_name = {.kind = SNP_TALLY_NAME, .scope = c->slot->key.name.scope};
-	struct snp_tally_key by_addr = {.kind = SNP_TALLY_ADDR, .scope = c->slot->key.name.scope};
-	struct snp_tally_key by_cgroup = {.kind = SNP_TALLY_CGROUP};
+	struct snp_scratch_slot *slot = c->slot;
 	struct snp_kconf *conf = c->conf;
-	struct snp_fact fact = {
-		.expiry_ns = expiry_ns,
-		.announced_ns = expiry_ns,
-		.first_seen_ns = c->slot->now_ns,
-		.last_seen_ns = c->slot->now_ns,
-		.cgroup_id = c->slot->cgroup_id,
-		.ttl_s = ttl_s,
-		.origin = SNP_ORIGIN_KERNEL,
-	};
 	struct snp_name_row *name = c->name;
+	struct snp_fact *fact = &slot->fact;
 	long r;
 
-	by_name.id[0] = c->slot->key.name.id;
-	by_addr.addr = c->slot->key.addr;
-	by_cgroup.id[0] = c->slot->cgroup_id;
-	if (tally_held(&by_name, name->added, conf->addresses_per_name) >=
+	tallies_of(slot);
+	fact->expiry_ns = expiry_ns;
+	fact->announced_ns = expiry_ns;
+	fact->first_seen_ns = slot->now_ns;
+	fact->last_seen_ns = slot->now_ns;
+	fact->cgroup_id = slot->cgroup_id;
+	fact->ttl_s = ttl_s;
+	fact->origin = SNP_ORIGIN_KERNEL;
+	if (tally_held(&slot->by_name, name->added, conf->addresses_per_name) >=
 	    conf->addresses_per_name) {
 		snp_count(SNP_STAT_NAME_CAP);
 		return -1;
 	}
-	if (tally_take(&by_cgroup, conf->per_endpoint, SNP_STAT_QUOTA))
+	if (tally_take(&slot->by_cgroup, conf->per_endpoint, SNP_STAT_QUOTA))
 		return -1;
-	if (tally_take(&by_addr, conf->names_per_address, SNP_STAT_ADDR_CAP)) {
-		tally_give(&by_cgroup);
+	if (tally_take(&slot->by_addr, conf->names_per_address, SNP_STAT_ADDR_CAP)) {
+		tally_give(&slot->by_cgroup);
 		return -1;
 	}
-	r = bpf_map_update_elem(&snp_learned, &c->slot->key, &fact, BPF_NOEXIST);
+	r = bpf_map_update_elem(&snp_learned, &slot->key, fact, BPF_NOEXIST);
 	if (!r) {
 		__sync_fetch_and_add(&name->added, 1);
 		snp_count(SNP_STAT_FACTS_NEW);
 		return 0;
 	}
-	tally_give(&by_addr);
-	tally_give(&by_cgroup);
+	tally_give(&slot->by_addr);
+	tally_give(&slot->by_cgroup);
 	if (r == -17 /* EEXIST: another CPU was first */)
 		return 0;
 	snp_count(SNP_STAT_MAP_FULL);
@@ -183,13 +198,14 @@ fact_renew(struct commit *c, struct snp_fact *row, __u64 expiry_ns, __u32 ttl_s)
 	if (worth < NS_PER_S)
 		worth = NS_PER_S;
 	if (c->slot->now_ns >= row->expiry_ns + SNP_REVIVE_AFTER_NS) {
-		struct snp_fact whole = *row;
+		struct snp_fact *whole = &c->slot->fact;
 
-		whole.expiry_ns = expiry_ns;
-		whole.announced_ns = expiry_ns;
-		whole.last_seen_ns = c->slot->now_ns;
-		whole.ttl_s = ttl_s;
-		if (bpf_map_update_elem(&snp_learned, &c->slot->key, &whole, BPF_EXIST))
+		*whole = *row;
+		whole->expiry_ns = expiry_ns;
+		whole->announced_ns = expiry_ns;
+		whole->last_seen_ns = c->slot->now_ns;
+		whole->ttl_s = ttl_s;
+		if (bpf_map_update_elem(&snp_learned, &c->slot->key, whole, BPF_EXIST))
 			return fact_new(c, expiry_ns, ttl_s) ? 0 : 1;
 		snp_count(SNP_STAT_FACTS_RENEWED);
 		return 1;

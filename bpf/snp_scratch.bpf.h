@@ -24,6 +24,8 @@ struct snp_scratch_slot {
 	__u64 now_ns;
 	__u64 cgroup_id;
 	struct snp_fact_key key;
+	struct snp_fact fact;
+	struct snp_tally_key by_name, by_addr, by_cgroup;
 	__u32 kept; /* addresses of this message that stand in the maps now */
 	/* learn.bpf.h: what became of the message */
 	__u32 why;    /* 0, or DNS_E(reason) */
