@@ -106,6 +106,10 @@ class Snooperd(Program):
     def refused(self, reason):
         return self.status()['kernel']['refused'].get(reason, 0)
 
+    def counter(self, name):
+        """What happened how often: a line of SNP_COUNTERS (bpf/snp_stat.h)."""
+        return self.status()['kernel']['counters'][name]
+
     def wait_for(self, *names, deadline=10):
         """Until each of the names is listed; the list."""
         def missing():

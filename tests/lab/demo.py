@@ -8,7 +8,6 @@ the proxy is killed with -9; later it comes back.
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
 
@@ -27,10 +26,18 @@ pay 12 A 192.0.2.30
 pay 12 A 192.0.2.31
 ''',
     'cdn.test': '$TTL 20\nedge A 198.51.100.7\nedge AAAA 2001:db8:7::7\nimg 15 A 198.51.100.9\n',
-    'mail.test': '$TTL 40\nmx A 203.0.113.25\nnew1 A 203.0.113.1\nnew2 A 203.0.113.2\nnew3 A 203.0.113.3\n',
+    'mail.test': '''
+$TTL 40
+mx A 203.0.113.25
+new1 A 203.0.113.1
+new2 A 203.0.113.2
+new3 A 203.0.113.3
+once 14 A 203.0.113.99
+''',
 }
 NAMES = ['www.shop.test', 'api.shop.test', 'pay.shop.test', 'img.cdn.test', 'mx.mail.test']
 NEW_NAMES = ['new1.mail.test', 'new2.mail.test', 'new3.mail.test']  # first asked with the proxy dead
+ONCE = 'once.mail.test'  # asked once, then left to expire
 
 
 class Screen:
@@ -39,7 +46,7 @@ class Screen:
     def __init__(self):
         self.live = sys.stdout.isatty()
         self.events = []
-        self.printed = 0
+        self.next_print = 1
 
     def say(self, at, text):
         self.events.append(f'{at:4.0f} s  {text}')
@@ -49,9 +56,9 @@ class Screen:
     def draw(self, at, lines):
         if self.live:
             print('\033[H\033[J' + '\n'.join(lines + [''] + self.events), flush=True)
-        elif at >= self.printed:
+        elif at >= self.next_print:
             print('\n'.join([''] + lines + ['']), flush=True)
-            self.printed += 8
+            self.next_print += 6
 
 
 def look_up(name):
@@ -76,11 +83,8 @@ def table(listed):
     return lines
 
 
-def proxy_line(snooperd):
-    """What `snooperctl proxy status` knows, in a line."""
-    proxy = snooperd.status()['proxy']
-    return f'proxy status: {proxy["state"]} for {proxy["since_ms"] / 1000:.0f} s, ' \
-           f'{proxy["bypassed_queries"]} questions sent past it'
+def ask_snooperctl(snooperd, *verb):
+    return snooperd.ctl(*verb, json_output=False).stdout.rstrip()
 
 
 def play(lab, screen):
@@ -100,7 +104,7 @@ def play(lab, screen):
     clients = node.sub_cgroup('clients')
     began = time.monotonic()
     asked = failed = 0
-    names, state = list(NAMES), 'before'
+    names, state, once = list(NAMES), 'before', 'new'
     screen.say(0, f'dnsmasq answers on 127.0.0.1 (pid {proxy.pid}), unbound behind it on {outside.ip4}')
     while (now := time.monotonic() - began) < END_AT:
         if state == 'before' and now >= KILL_AT:
@@ -111,21 +115,25 @@ def play(lab, screen):
             proxy, state = start_proxy(), 'back'
             screen.say(now, f'the proxy is back (pid {proxy.pid})')
         # One name a tick, so that each one's time is seen to run down before it is renewed.
-        name = names[asked % len(names)]
+        name = names[asked % len(names)] if once != 'new' else ONCE
         answer = node.call(look_up, name, cgroup=clients)
         asked += 1
         if not answer:
             failed += 1
             screen.say(now, f'{name} did not resolve')
+        listed = snooperd.names()
+        if once == 'new' and ONCE in listed:
+            once = 'known'
+        elif once == 'known' and ONCE not in listed:
+            once = 'expired'
+            screen.say(now, f'{ONCE}, asked once at the start, has expired')
         screen.draw(now, [
             f'snooper demo, {END_AT - now:2.0f} s to go: clients look names up through the proxy; '
             'the kernel learns the answers.', '',
-            f'  lookups {asked}, failed {failed}; {proxy_line(snooperd)}', '',
-            *table(snooperd.names())])
+            f'  lookups     {asked}, failed {failed}',
+            f'  {ask_snooperctl(snooperd, "proxy", "status")}', '', *table(listed)])
         select.select([], [], [], max(0, began + asked - time.monotonic()))
-    done = subprocess.run([snooperd.argv[0].replace('snooperd', 'snooperctl'), '-s', snooperd.socket,
-                           'status'], capture_output=True, text=True)
-    print('\n$ snooperctl status\n' + done.stdout)
+    print('\n$ snooperctl status\n' + ask_snooperctl(snooperd, 'status') + '\n')
     print(f'{asked} lookups, {failed} failed; the proxy was dead for {BACK_AT - KILL_AT} s of them.')
     return 1 if failed else 0
 

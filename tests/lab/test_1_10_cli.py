@@ -90,6 +90,18 @@ def test_1_10_status_json(snooperd):
     assert status['untrusted_servers'] == []
 
 
+def test_1_10_proxy_status(lab):
+    other = Snooperd(lab, {'proxy': {'addresses': ['127.0.0.1:53'],
+                                     'fallback': [f'{lab.outside.ip4}:53']}}, name='proxied').start()
+    for arguments in ['proxy'], ['proxy', 'status']:
+        done = other.ctl(*arguments)
+        assert done.returncode == 0
+        proxy = json.loads(done.stdout)
+        assert proxy['state'] == 'active' and proxy['bypassed_queries'] == 0
+        assert proxy['since_ms'] >= 0
+        assert other.ctl(*arguments, json_output=False).stdout.startswith('proxy')
+
+
 def test_1_10_status_for_people(snooperd):
     done = snooperd.ctl('status', json_output=False)
     assert done.returncode in (0, 5) and 'observe' in done.stdout
