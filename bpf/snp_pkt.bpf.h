@@ -161,14 +161,17 @@ static __always_inline int pkt_read(struct __sk_buff *skb, struct pkt *p)
 static __always_inline __u32 pkt_message(struct __sk_buff *skb, const struct pkt *p,
 					 struct dns_walk *w)
 {
-	__u32 len = p->len;
+	__u64 len = p->len;
 
 	if (len < DNS_HEADER_LEN || len > DNS_MESSAGE_MAX)
 		return DNS_E(SHORT);
 	w->len = len;
-	/* Say the bound again where the verifier looks: clang may have moved the comparison. */
+	/*
+	 * Say the bounds again, in 64 bits: clang may have compared 32, and 6.1
+	 * draws nothing from that about the register it passes on.
+	 */
 	asm volatile("%0 &= 0xffff" : "+r"(len));
-	if (!len || bpf_skb_load_bytes(skb, p->payload, w->msg, len))
+	if (len < DNS_HEADER_LEN || bpf_skb_load_bytes(skb, p->payload, w->msg, len))
 		return DNS_E(UDP_LENGTH);
 	return 0;
 }
