@@ -10,6 +10,7 @@ namespaces; every process it starts is in that cgroup.
   leftovers.py --list          only say it (exit 1 if there is anything)
   leftovers.py --after PID     wait until that run is dead, then remove what it left
 """
+import contextlib
 import os
 import re
 import select
@@ -136,6 +137,8 @@ def remove(run):
         if RUN_NAME.match(name)[0] == run:
             remove_netns(name)
     shutil.rmtree(f'{RUN_DIR}/{run}', ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.rmdir(RUN_DIR)  # the last one
 
 
 def of_dead_runs():
