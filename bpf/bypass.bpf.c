@@ -95,7 +95,7 @@ bypass(struct bpf_sock_addr *ctx, const struct snp_endpoint *at, int by_connect)
 	struct snp_kconf *conf = snp_conf_now();
 	struct snp_proxy_row *row;
 	enum proxy_is is;
-	__u32 proto;
+	__u32 proto, probe; /* snooperd only looks */
 	int index;
 
 	if (!conf || !port_observed(conf, at->port))
@@ -107,9 +107,10 @@ bypass(struct bpf_sock_addr *ctx, const struct snp_endpoint *at, int by_connect)
 		asked_directly(ctx, at, by_connect);
 		return NULL;
 	}
+	probe = ctx->sk && ctx->sk->mark == SNP_PROBE_MARK;
 	proto = ctx->type == SOCK_STREAM ? SNP_PROXY_TCP : SNP_PROXY_UDP;
 	is = proxy_look(ctx, conf, index, at, proto);
-	if (is == PROXY_UNKNOWN)
+	if (is == PROXY_UNKNOWN && !probe)
 		snp_count(SNP_STAT_BYPASS_UNKNOWN);
 	row = proxy_row(index, conf->proxy_generation);
 	if (row && is != PROXY_UNKNOWN)
@@ -118,8 +119,7 @@ bypass(struct bpf_sock_addr *ctx, const struct snp_endpoint *at, int by_connect)
 		asked_directly(ctx, at, by_connect);
 		return NULL;
 	}
-	/* snooperd only looks. */
-	if (ctx->sk && ctx->sk->mark == SNP_PROBE_MARK)
+	if (probe)
 		return NULL;
 	return detour(ctx, conf, at, row, by_connect);
 }
