@@ -21,7 +21,7 @@ struct snp_status_server {
 
 struct snp_status {
 	const char *version;
-	const char *mode; /* observe | audit | enforce */
+	const char *mode;	      /* observe | audit | enforce */
 	uint64_t stats[SNP_STAT_MAX]; /* by enum snp_stat */
 	struct {
 		uint64_t names, addresses;
