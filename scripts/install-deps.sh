@@ -12,7 +12,7 @@ demo_tools='python3 iproute2 procps'
 test_tools='git bind9-dnsutils knot-dnsutils dnsperf musl-tools curl
 	python3-pytest python3-dnspython python3-grpcio
 	shellcheck clang-format libclang-rt-14-dev
-	qemu-system-x86 cpio zstd xz-utils kmod'
+	qemu-system-x86 busybox-static cpio zstd xz-utils kmod'
 
 case ${1-} in
 demo) want="$build $demo_tools" ;;
