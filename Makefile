@@ -114,6 +114,7 @@ lint:
 	$(Q)scripts/check-includes.sh
 	$(Q)scripts/check-size.sh
 	$(Q)scripts/check-shell.sh
+	$(Q)scripts/check-lists.sh
 
 install: all
 	install -D -m 755 $(O)/snooperd $(DESTDIR)$(PREFIX)/sbin/snooperd
