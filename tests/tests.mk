@@ -65,3 +65,19 @@ $(BPF_TESTS): $(O)/tests/bpf/%: $(O)/tests/bpf/%.o $(RIG_OBJ)
 check: check-bpf
 check-bpf: $(BPF_TESTS)
 	$(Q)for t in $(BPF_TESTS); do echo "== $$t"; $$t || exit 1; done
+
+# --- figures, never asserted (tests/bench/README.md); QUICK=1: within a minute ------
+.PHONY: bench
+BENCH_C := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/bench_*.c))
+$(O)/tests/bench/lookups: tests/bench/lookups.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O2 $(WARN) $< -o $@
+$(BENCH_C:%=%.o): $(O)/tests/bpf/test.skel.h
+$(BENCH_C): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(RIG_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lbpf -o $@
+bench: all $(O)/tests/bench/lookups $(BENCH_C)
+	$(Q)scripts/fetch-servers.sh
+	$(Q)for b in $(BENCH_C); do $$b $(if $(QUICK),--quick) || exit 1; done
+	$(Q)SNOOPER_BUILD=$(O) /usr/bin/python3 tests/bench/bench.py $(if $(QUICK),--quick)
