@@ -1,9 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # check-lists.sh          - README.md's tables of reasons and counters are the lists of bpf/snp_stat.h, word for word.
-# check-lists.sh --print  - write these tables, to be put between the marks in README.md.
+# check-lists.sh --write  - put these tables between their marks in README.md.
 set -eu
 cd "$(dirname "$0")/.."
+
+made=$(mktemp -d)
+trap 'rm -r "$made"' EXIT
 
 # The compiler reads the lists, as everybody else does: a row each, name and text.
 # shellcheck disable=SC2016 # the backquotes are Markdown's
@@ -14,22 +17,21 @@ table() {
 		${CC:-gcc} -iquote . -E -P -x c - | tr '\n' ' ' | tr '@' '\n' |
 		sed -nE 's/^ *"([a-z0-9_]+)" \| "(.*)" *$/| `\1` | \2 |/p' | sed 's/" *"//g'
 }
-# What stands in README.md between <!-- list NAME --> and <!-- end -->.
-written() {
-	awk -v begin="<!-- list $1 -->" '$0 == begin { on = 1; next } $0 == "<!-- end -->" { on = 0 } on' README.md
-}
 
-status=0
 for list in SNP_REFUSALS SNP_COUNTERS; do
-	if [ "${1-}" = --print ]; then
-		printf '<!-- list %s -->\n%s\n<!-- end -->\n' "$list" "$(table "$list")"
-		continue
-	fi
-	wanted=$(table "$list")
-	[ "$(printf '%s\n' "$wanted" | wc -l)" -gt 10 ] || { echo "check-lists.sh: cannot read $list" >&2; exit 1; }
-	if [ "$(written "$list")" != "$wanted" ]; then
-		echo "README.md: the table of $list is not that of bpf/snp_stat.h; scripts/check-lists.sh --print writes it" >&2
-		status=1
+	table "$list" >"$made/$list"
+	if [ "$(wc -l <"$made/$list")" -le 10 ] || ! grep -qxF "<!-- list $list -->" README.md; then
+		echo "check-lists.sh: $list is not in bpf/snp_stat.h, or has no mark in README.md" >&2
+		exit 1
 	fi
 done
-exit $status
+awk -v made="$made" '
+	/^<!-- list [A-Z_]+ -->$/ { print; while ((getline row < (made "/" $3)) > 0) print row; inside = 1 }
+	/^<!-- end -->$/ { inside = 0 }
+	!inside' README.md >"$made/README.md"
+if [ "${1-}" = --write ]; then
+	cat "$made/README.md" >README.md
+elif ! diff -u README.md "$made/README.md" >&2; then
+	echo 'README.md: a table is not that of bpf/snp_stat.h; scripts/check-lists.sh --write makes it so' >&2
+	exit 1
+fi
