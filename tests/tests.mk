@@ -38,7 +38,7 @@ check-lab: all lab-tools
 .PHONY: vm-needs check-vm-short check-vm check-vm-rt
 VM_SERIES ?= 6.1 6.12
 VM_LAB     = env REQUIRE_ROOT=1 SNOOPER_BUILD=$(O) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(LAB_ARGS)
-vm-needs: all lab-tools
+vm-needs: all lab-tools $(O)/tests/bpf/verifier_cost
 	$(Q)scripts/fetch-servers.sh
 check-vm-short: vm-needs
 	$(Q)for s in $(VM_SERIES); do tests/vm/run.sh -t 600 $$s -- env SNOOPER_BUILD=$(O) tests/vm/short.sh || exit 1; done
@@ -62,9 +62,26 @@ $(BPF_TESTS): $(O)/tests/bpf/%: $(O)/tests/bpf/%.o $(RIG_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lbpf -lcmocka -o $@
 
+$(O)/tests/bpf/differential: $(O)/tests/bpf/differential.o $(RIG_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lbpf -o $@
+
+# The daemon's side of the maps, against real ones.
+$(O)/tests/bpf/maps_collect: $(O)/tests/bpf/maps_collect.o $(O)/libsnooper.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) -lcmocka -o $@
+
+# Every program through this kernel's verifier, with the instructions that took.
+$(O)/tests/bpf/verifier_cost: $(O)/tests/bpf/verifier_cost.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lbpf -o $@
+
 check: check-bpf
-check-bpf: $(BPF_TESTS)
+check-bpf: $(BPF_TESTS) $(O)/tests/bpf/verifier_cost $(O)/tests/bpf/maps_collect $(O)/tests/bpf/differential
+	$(Q)$(O)/tests/bpf/verifier_cost
+	$(Q)$(O)/tests/bpf/maps_collect
 	$(Q)for t in $(BPF_TESTS); do echo "== $$t"; $$t || exit 1; done
+	$(Q)tests/bpf/differential.py $(O)/tests/bpf/differential
 
 # --- figures, never asserted (tests/bench/README.md); QUICK=1: within a minute ------
 .PHONY: bench

@@ -2,11 +2,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,55 +18,18 @@
 
 #define ANSWER_WITHIN_MS 5000
 
-struct in6_ifreq {
-	struct in6_addr addr;
-	__u32 prefixlen;
-	int ifindex;
-};
-
-static int add_addr4(int fd, const char *name, const char *addr)
-{
-	struct ifreq ifr = {0};
-	struct sockaddr_in *in = (struct sockaddr_in *)&ifr.ifr_addr;
-
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	in->sin_family = AF_INET;
-	inet_pton(AF_INET, addr, &in->sin_addr);
-	return ioctl(fd, SIOCSIFADDR, &ifr) ? -errno : 0;
-}
-
-static int add_addr6(int fd, const char *addr)
-{
-	struct in6_ifreq ifr = {.prefixlen = 128, .ifindex = if_nametoindex("lo")};
-
-	inet_pton(AF_INET6, addr, &ifr.addr);
-	return ioctl(fd, SIOCSIFADDR, &ifr) ? -errno : 0;
-}
-
+/* nodad: without it an IPv6 address cannot be bound to until the kernel finds time to look at it. */
 static int make_netns(void)
 {
-	struct ifreq up = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING};
-	SNP_CLEANUP(snp_closep)
-	int fd = -1, fd6 = -1;
-	int e;
-
 	if (unshare(CLONE_NEWNET))
 		return -errno;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	fd6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || fd6 < 0 || ioctl(fd, SIOCSIFFLAGS, &up))
-		e = -errno;
-	else
-		e = add_addr4(fd, "lo:1", RIG_SERVER4);
-	if (!e)
-		e = add_addr4(fd, "lo:2", RIG_CLIENT4);
-	if (!e)
-		e = add_addr6(fd6, RIG_SERVER6);
-	if (!e)
-		e = add_addr6(fd6, RIG_CLIENT6);
-	if (fd6 >= 0)
-		close(fd6);
-	return e;
+	if (system("ip link set lo up && "
+		   "ip address add " RIG_SERVER4 "/32 dev lo && "
+		   "ip address add " RIG_CLIENT4 "/32 dev lo && "
+		   "ip address add " RIG_SERVER6 "/128 dev lo nodad && "
+		   "ip address add " RIG_CLIENT6 "/128 dev lo nodad"))
+		return -EADDRNOTAVAIL;
+	return 0;
 }
 
 /* Where cgroup2 is mounted, and where in it this process is. */
