@@ -41,52 +41,7 @@ static __always_inline void later(__u64 *to, __u64 at)
 	}
 }
 
-/*
- * The row of names[i] of the walk, made if need be, good until expiry_ns at
- * least. NULL: refused, and counted. Not inlined: called for a name and its targets.
- */
-static __attribute__((noinline)) struct snp_name_row *
-name_row(struct commit *c, __u32 i, __u64 expiry_ns)
-{
-	struct snp_scratch_slot *slot = c->slot;
-	struct dns_walk *w = &slot->walk;
-	struct snp_name_key key = {.scope = c->slot->key.name.scope};
-	const __u8 *wire = dns_name(w, i);
-	__u32 len = w->name_len[i & (DNS_NAMES - 1)] & 0xff, j, added = 0;
-	struct snp_name_row *row, *fresh = &slot->name;
-	__u64 flags = BPF_NOEXIST;
-
-	key.id = w->hash[i & (DNS_NAMES - 1)];
-	row = bpf_map_lookup_elem(&snp_names, &key);
-	if (row) {
-		if (row->wire_len != len || !dns_same_name(row->wire, wire, len)) {
-			snp_count(SNP_STAT_COLLISION);
-			return NULL;
-		}
-		if (c->slot->now_ns < row->expiry_ns + SNP_REVIVE_AFTER_NS) {
-			row->last_seen_ns = c->slot->now_ns;
-			later(&row->expiry_ns, expiry_ns);
-			return row;
-		}
-		added = row->added;
-		flags = BPF_ANY;
-	}
-	fresh->first_seen_ns = row ? row->first_seen_ns : c->slot->now_ns;
-	fresh->last_seen_ns = c->slot->now_ns;
-	fresh->expiry_ns = expiry_ns;
-	fresh->alias_id = 0;
-	fresh->alias_expiry_ns = 0;
-	fresh->added = added;
-	fresh->wire_len = len;
-	fresh->truncated = 0;
-	for (j = 0; j < sizeof(fresh->wire); j += 8)
-		dns_put_word(fresh->wire + j, dns_word(wire + j));
-	if (bpf_map_update_elem(&snp_names, &key, fresh, flags) == -7 /* E2BIG */)
-		snp_count(SNP_STAT_NAMES_FULL);
-	return bpf_map_lookup_elem(&snp_names, &key);
-}
-
-/* How many facts *key holds, given how many were ever written under it. */
+/* How many *key holds, given how many were ever written under it. */
 static __always_inline __u64 tally_held(const struct snp_tally_key *key, __u64 added, __u32 cap)
 {
 	__u64 *collected;
@@ -94,10 +49,12 @@ static __always_inline __u64 tally_held(const struct snp_tally_key *key, __u64 a
 	if (added < cap) /* nearly always: no second look-up */
 		return added;
 	collected = bpf_map_lookup_elem(&snp_collected, key);
-	return added - (collected ? *collected : 0);
+	if (!collected)
+		return added;
+	return added > *collected ? added - *collected : 0;
 }
 
-/* Count one more fact under *key, or refuse. */
+/* Count one more under *key, or refuse. */
 static __always_inline int tally_take(const struct snp_tally_key *key, __u32 cap, __u32 why)
 {
 	__u64 *row, zero = 0;
@@ -125,6 +82,89 @@ static __always_inline void tally_give(const struct snp_tally_key *key)
 
 	if (row)
 		__sync_fetch_and_add(row, -1);
+}
+
+/* A name seen for the first time counts against its asker's quota. 0, or -1: refused. */
+static __always_inline int name_add(struct commit *c, const struct snp_name_key *key)
+{
+	struct snp_scratch_slot *slot = c->slot;
+	struct snp_tally_key *t = &slot->names_of;
+	long r;
+
+	t->id[0] = slot->cgroup_id;
+	t->id[1] = 0;
+	t->scope = 0;
+	t->kind = SNP_TALLY_CGROUP_NAMES;
+	if (tally_take(t, c->conf->per_endpoint, SNP_STAT_QUOTA))
+		return -1;
+	r = bpf_map_update_elem(&snp_names, key, &slot->name, BPF_NOEXIST);
+	if (!r)
+		return 0;
+	tally_give(t);
+	if (r == -17 /* EEXIST: another CPU was first */)
+		return 0;
+	snp_count(SNP_STAT_NAMES_FULL);
+	return -1;
+}
+
+/* What a new row says of names[i] of the walk; had: the row that it replaces, or NULL. */
+static __always_inline struct snp_name_row *
+name_fresh(struct commit *c, __u32 i, __u64 expiry_ns, const struct snp_name_row *had)
+{
+	struct dns_walk *w = &c->slot->walk;
+	struct snp_name_row *fresh = &c->slot->name;
+	const __u8 *wire = dns_name(w, i);
+	__u32 j;
+
+	fresh->first_seen_ns = had ? had->first_seen_ns : c->slot->now_ns;
+	fresh->last_seen_ns = c->slot->now_ns;
+	fresh->expiry_ns = expiry_ns;
+	fresh->alias_id = 0;
+	fresh->alias_expiry_ns = 0;
+	fresh->cgroup_id = had ? had->cgroup_id : c->slot->cgroup_id;
+	fresh->added = had ? had->added : 0;
+	fresh->wire_len = w->name_len[i & (DNS_NAMES - 1)];
+	fresh->truncated = 0;
+	for (j = 0; j < sizeof(fresh->wire); j += 8)
+		dns_put_word(fresh->wire + j, dns_word(wire + j));
+	return fresh;
+}
+
+/*
+ * The row of names[i] of the walk, made if need be, good until expiry_ns at
+ * least. NULL: refused, and counted. Not inlined: called for a name and its targets.
+ */
+static __attribute__((noinline)) struct snp_name_row *
+name_row(struct commit *c, __u32 i, __u64 expiry_ns)
+{
+	struct snp_scratch_slot *slot = c->slot;
+	struct dns_walk *w = &slot->walk;
+	struct snp_name_key key = {.scope = slot->key.name.scope};
+	__u32 len = w->name_len[i & (DNS_NAMES - 1)] & 0xff;
+	struct snp_name_row *row;
+
+	key.id = w->hash[i & (DNS_NAMES - 1)];
+	row = bpf_map_lookup_elem(&snp_names, &key);
+	if (row) {
+		if (row->wire_len != len || !dns_same_name(row->wire, dns_name(w, i), len)) {
+			snp_count(SNP_STAT_COLLISION);
+			return NULL;
+		}
+		if (slot->now_ns < row->expiry_ns + SNP_REVIVE_AFTER_NS) {
+			row->last_seen_ns = slot->now_ns;
+			later(&row->expiry_ns, expiry_ns);
+			return row;
+		}
+	}
+	name_fresh(c, i, expiry_ns, row);
+	/* One that the daemon collects at this very moment is a new one. */
+	if (!row || bpf_map_update_elem(&snp_names, &key, &slot->name, BPF_EXIST)) {
+		slot->name.cgroup_id = slot->cgroup_id;
+		slot->name.added = 0;
+		if (name_add(c, &key))
+			return NULL;
+	}
+	return bpf_map_lookup_elem(&snp_names, &key);
 }
 
 /* The three tallies of the fact at hand, in the slot: the stack is short. */

@@ -34,13 +34,14 @@ struct snp_name_row {
 	__u64 expiry_ns;       /* the latest of its facts, or of its CNAME */
 	__u64 alias_id;	       /* id of its CNAME target in the same scope, 0: none */
 	__u64 alias_expiry_ns; /* until when that CNAME holds */
+	__u64 cgroup_id;       /* whose quota of names it counts against: who first asked */
 	__u32 added;	       /* facts ever written under it; less snp_collected = held */
 	__u8 wire_len;
 	__u8 truncated; /* 1: the last answer had TC=1 */
 	__u8 reserved[2];
-	__u8 wire[SNP_NAME_ROOM - 48 - 16];
+	__u8 wire[SNP_NAME_ROOM - 56 - 8];
 };
-SNP_ASSERT(sizeof(struct snp_name_row) == 304, "snp_name_row is a map value");
+SNP_ASSERT(sizeof(struct snp_name_row) == 312, "snp_name_row is a map value");
 SNP_ASSERT(sizeof(((struct snp_name_row *)0)->wire) >= SNP_NAME_MAX + 1, "a name must fit");
 
 /* Key of snp_learned and snp_granted. */
@@ -68,14 +69,15 @@ SNP_ASSERT(sizeof(struct snp_fact) == 48, "snp_fact is a map value");
 #define SNP_REVIVE_AFTER_NS (30ull * 1000000000ull)
 
 /*
- * Tallies: how many facts something holds = snp_tally (written by the kernel)
- * less snp_collected (written by the daemon).
+ * Tallies: how many facts something holds (SNP_TALLY_CGROUP_NAMES: how many
+ * names) = snp_tally (written by the kernel) less snp_collected (written by
+ * the daemon).
  */
-enum snp_tally_kind { SNP_TALLY_NAME, SNP_TALLY_CGROUP, SNP_TALLY_ADDR };
+enum snp_tally_kind { SNP_TALLY_NAME, SNP_TALLY_CGROUP, SNP_TALLY_ADDR, SNP_TALLY_CGROUP_NAMES };
 struct snp_tally_key {
 	union {
 		struct snp_addr addr; /* SNP_TALLY_ADDR */
-		__u64 id[2];	      /* SNP_TALLY_CGROUP: the cgroup; SNP_TALLY_NAME: the name */
+		__u64 id[2];	      /* of the cgroup, or of the name */
 	};
 	__u32 scope;
 	__u32 kind; /* enum snp_tally_kind */

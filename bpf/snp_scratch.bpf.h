@@ -25,7 +25,7 @@ struct snp_scratch_slot {
 	__u64 cgroup_id;
 	struct snp_fact_key key;
 	struct snp_fact fact;
-	struct snp_tally_key by_name, by_addr, by_cgroup;
+	struct snp_tally_key by_name, by_addr, by_cgroup, names_of;
 	__u32 kept; /* addresses of this message that stand in the maps now */
 	/* learn.bpf.h: what became of the message */
 	__u32 why;    /* 0, or DNS_E(reason) */

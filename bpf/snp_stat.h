@@ -62,7 +62,7 @@
 	X(MAP_FULL, "map_full", "limits.facts reached")                                            \
 	X(NAME_CAP, "addresses_per_name", "limits.addresses_per_name reached")                     \
 	X(ADDR_CAP, "names_per_address", "limits.names_per_address reached")                       \
-	X(QUOTA, "per_endpoint", "limits.per_endpoint reached by the asking cgroup")               \
+	X(QUOTA, "per_endpoint", "limits.per_endpoint facts, or names, held by the asking cgroup") \
 	X(COLLISION, "name_collision", "two names with one keyed hash")                            \
 	/* questions that could not be remembered */                                               \
 	X(Q_SHAPE, "question_shape", "a query that is not one well-formed question")               \

@@ -13,7 +13,7 @@
 #include "snooper/base/log.h"
 #include "snooper/io/maps_priv.h"
 
-/* One more fact is gone from under *key. When that was the last, its tallies go too. */
+/* One more is gone from under *key. When that was the last, its tallies go too. */
 static void tally_collected(struct maps *m, const struct snp_tally_key *key)
 {
 	int kept_fd = MAP_FD(m, snp_collected), added_fd = MAP_FD(m, snp_tally);
@@ -82,16 +82,20 @@ int maps_collect_granted(struct maps *m, const struct snp_fact_key *key, uint64_
 int maps_collect_name(struct maps *m, const struct snp_name_key *key, uint64_t now_ns)
 {
 	struct snp_tally_key tally = {.scope = key->scope, .kind = SNP_TALLY_NAME};
+	struct snp_tally_key quota = {.kind = SNP_TALLY_CGROUP_NAMES};
 	struct snp_name_row row;
 
 	if (bpf_map_lookup_and_delete_elem(MAP_FD(m, snp_names), key, &row))
 		return -errno;
+	quota.id[0] = row.cgroup_id;
 	if (row.expiry_ns + SNP_COLLECT_AFTER_NS <= now_ns) {
 		tally.id[0] = key->id;
 		bpf_map_delete_elem(MAP_FD(m, snp_collected), &tally);
+		tally_collected(m, &quota);
 		return 1;
 	}
 	/* Renewed at that moment. If the kernel has made it again meanwhile, its row stands. */
-	bpf_map_update_elem(MAP_FD(m, snp_names), key, &row, BPF_NOEXIST);
+	if (bpf_map_update_elem(MAP_FD(m, snp_names), key, &row, BPF_NOEXIST))
+		tally_collected(m, &quota);
 	return 0;
 }
