@@ -7,7 +7,7 @@ import select
 import socket
 import subprocess
 
-from snoplab import BUILD, Program, wait_until
+from snoplab import BUILD, PATIENCE, Program, wait_until
 
 SNOOPERD = f'{BUILD}/snooperd'
 SNOOPERCTL = f'{BUILD}/snooperctl'
@@ -68,7 +68,7 @@ class Snooperd(Program):
             died = os.pidfd_open(self.pid)
             try:
                 while True:
-                    came = select.select([sock, died], [], [], deadline)[0]
+                    came = select.select([sock, died], [], [], deadline * PATIENCE)[0]
                     assert sock in came, f'snooperd did not get ready:\n{self.output()}'
                     if b'READY=1' in sock.recv(4096):
                         return self
@@ -84,7 +84,7 @@ class Snooperd(Program):
         """snooperctl VERB...: a CompletedProcess, whatever its exit code."""
         flags = ['--json'] if json_output else []
         return subprocess.run([SNOOPERCTL, '-s', self.socket, *flags, *arguments],
-                              capture_output=True, text=True, timeout=20)
+                              capture_output=True, text=True, timeout=20 * PATIENCE)
 
     def names(self, *pattern):
         """{name: its line of `names --json`}."""

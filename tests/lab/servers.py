@@ -13,7 +13,7 @@ import struct
 import threading
 
 import dnswire
-from snoplab import Program, TOP, wait_until
+from snoplab import PATIENCE, Program, TOP, wait_until
 
 UNPACKED = f'{TOP}/build/servers'
 SOA = '$TTL 300\n@ SOA ns.invalid. host.invalid. 1 3600 600 86400 60\n@ NS ns.invalid.\n'
@@ -48,7 +48,7 @@ class Server(Program):
             try:
                 sock.connect((address, 53))
                 sock.send(dnswire.query(1, 'ready.invalid'))
-                return bool(select.select([sock], [], [], 0.05)[0] and sock.recv(512))
+                return bool(select.select([sock], [], [], 0.05 * PATIENCE)[0] and sock.recv(512))
             except OSError:
                 return False  # nobody there yet
 
@@ -139,7 +139,7 @@ class Scripted:
                 self.sock.sendto(message, asker)
 
     def take(self, deadline=5):
-        assert select.select([self.sock], [], [], deadline)[0], 'no query came'
+        assert select.select([self.sock], [], [], deadline * PATIENCE)[0], 'no query came'
         return self.sock.recvfrom(65535)
 
     def send(self, message, asker):
@@ -175,7 +175,7 @@ def ask(server, messages, expect=None, deadline=5, connect=True, port=53):
             sock.connect((server, port))
         for message in messages:
             sock.send(message) if connect else sock.sendto(message, (server, port))
-        while len(came) < expect and select.select([sock], [], [], deadline)[0]:
+        while len(came) < expect and select.select([sock], [], [], deadline * PATIENCE)[0]:
             data, sender = sock.recvfrom(65535)
             came.append((data, sender[0]))
     return came
@@ -183,7 +183,7 @@ def ask(server, messages, expect=None, deadline=5, connect=True, port=53):
 
 def ask_tcp(server, message, deadline=5, port=53):
     """One question over TCP; (answer, the peer's address as the socket tells it)."""
-    with socket.create_connection((server, port), deadline) as sock:
+    with socket.create_connection((server, port), deadline * PATIENCE) as sock:
         sock.sendall(struct.pack('>H', len(message)) + message)
         with sock.makefile('rb') as stream:
             size, = struct.unpack('>H', stream.read(2))

@@ -26,6 +26,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(TOP, os.environ.get('SNOOPER_BUILD', 'build/release'))
 
+# Deadlines are longer on an emulated processor. They only say when to give up: no test waits for one.
+PATIENCE = 12 if 'QEMU TCG' in open('/proc/cpuinfo').read() else 1
+
 _libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
@@ -47,7 +50,7 @@ def wait_until(condition, deadline=10.0, what='condition'):
     Ask again and again until condition() is true; its value. The deadline is in
     seconds; what: a text for its failure, or a function that makes one.
     """
-    end = time.monotonic() + deadline
+    end = time.monotonic() + deadline * PATIENCE
     while True:
         value = condition()
         if value:
@@ -180,7 +183,7 @@ class Host:
     def resolve_by(self, *servers):
         """What resolv.conf says to the programs started from now on."""
         with open(f'{self.dir}/resolv.conf', 'w') as f:
-            f.write('options timeout:1 attempts:3\n')
+            f.write(f'options timeout:{PATIENCE} attempts:3\n')
             f.writelines(f'nameserver {server}\n' for server in servers)
 
     def sub_cgroup(self, name):
@@ -222,7 +225,7 @@ class Host:
         with self.popen(argv, cgroup, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                         **options) as process:
             try:
-                out, err = process.communicate(timeout=timeout)
+                out, err = process.communicate(timeout=timeout * PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
@@ -244,13 +247,13 @@ class Host:
     def dig(self, name, kind='A', server=None, *options):
         """What dig prints with +short, a list of lines; server None: resolv.conf's."""
         at = [f'@{server}'] if server else []
-        done = self.run('dig', *at, '+short', '+tries=2', '+time=2', name, kind, *options)
+        done = self.run('dig', *at, '+short', '+tries=2', f'+time={2 * PATIENCE}', name, kind, *options)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.split()
 
     def kdig(self, name, kind='A', server=None, *options):
         at = [f'@{server}'] if server else []
-        done = self.run('kdig', *at, '+short', '+retry=1', '+time=2', name, kind, *options)
+        done = self.run('kdig', *at, '+short', '+retry=1', f'+time={2 * PATIENCE}', name, kind, *options)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.split()
 
@@ -265,7 +268,7 @@ class Steps:
     """A process that stops at each yield of its generator until next() lets it go on."""
 
     def __init__(self, host, generator, args, cgroup, deadline):
-        self.deadline = deadline
+        self.deadline = deadline * PATIENCE
         go_on, self.go_on = os.pipe()
         self.told, tell = os.pipe()
         self.pid = os.fork()
@@ -353,4 +356,4 @@ class Program:
     def stop(self, deadline=10):
         """SIGTERM; its exit code."""
         self.process.terminate()
-        return self.process.wait(deadline)
+        return self.process.wait(deadline * PATIENCE)

@@ -10,7 +10,7 @@ import pytest
 import dnswire as w
 from daemon import SNOOPERCTL, SNOOPERD, Snooperd
 from servers import Scripted, ask
-from snoplab import Lab, wait_until
+from snoplab import PATIENCE, Lab, wait_until
 
 NAMES = ['api.example.com', 'www.example.com', 'example.com', 'cdn.example.net', '.']
 
@@ -37,7 +37,7 @@ def snooperd(lab):
 
 
 def ctl(*arguments, **options):
-    return subprocess.run([SNOOPERCTL, *arguments], capture_output=True, text=True, timeout=20,
+    return subprocess.run([SNOOPERCTL, *arguments], capture_output=True, text=True, timeout=20 * PATIENCE,
                           **options)
 
 
@@ -119,7 +119,7 @@ def test_1_10_usage_is_2(arguments):
 def test_1_10_help_and_version():
     for program in SNOOPERCTL, SNOOPERD:
         for option in '--help', '--version':
-            done = subprocess.run([program, option], capture_output=True, text=True, timeout=10)
+            done = subprocess.run([program, option], capture_output=True, text=True, timeout=10 * PATIENCE)
             assert done.returncode == 0 and done.stdout and not done.stderr
 
 
@@ -146,7 +146,7 @@ def test_1_10_not_permitted_is_4(snooperd):
         os.chmod(path, 0o755)
     for verb in 'names', 'reload':
         done = subprocess.run([copy, '-s', snooperd.socket, verb], capture_output=True, text=True,
-                              timeout=20, user=65534, group=65534, extra_groups=[])
+                              timeout=20 * PATIENCE, user=65534, group=65534, extra_groups=[])
         assert done.returncode == 4, done.stderr
         assert not done.stdout and done.stderr.count('\n') == 1
 
@@ -171,6 +171,6 @@ def test_1_10_closed_pipe_is_no_crash(snooperd):
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run([SNOOPERCTL, '-s', snooperd.socket, 'names'], stdout=writer,
-                          stderr=subprocess.PIPE, timeout=20)
+                          stderr=subprocess.PIPE, timeout=20 * PATIENCE)
     os.close(writer)
     assert done.returncode in (1, -signal.SIGPIPE)

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from daemon import SNOOPERD, Snooperd
+from snoplab import PATIENCE
 
 LINE = re.compile(r'^(?P<file>[^:]+):(?P<line>\d+):(?P<column>\d+): error: (?P<text>.*)$', re.M)
 
@@ -16,7 +17,7 @@ def check(tmp_path, text, *options):
     path = tmp_path / 'snooper.yaml'
     path.write_text(text)
     done = subprocess.run([SNOOPERD, '-c', str(path), '-n', *options], capture_output=True,
-                          text=True, timeout=10)
+                          text=True, timeout=10 * PATIENCE)
     errors = [(int(m['line']), int(m['column']), m['text']) for m in LINE.finditer(done.stderr)
               if m['file'] == str(path)]
     return done.returncode, errors
@@ -89,7 +90,7 @@ def test_1_11_shipped_sample_is_good():
 
 def test_1_11_missing_file_is_2(tmp_path):
     done = subprocess.run([SNOOPERD, '-c', f'{tmp_path}/none.yaml', '-n'], capture_output=True,
-                          text=True, timeout=10)
+                          text=True, timeout=10 * PATIENCE)
     assert done.returncode == 2 and 'none.yaml' in done.stderr
 
 

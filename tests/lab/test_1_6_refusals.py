@@ -8,12 +8,12 @@ import pytest
 import dnswire as w
 from daemon import Snooperd
 from servers import Scripted
-from snoplab import Lab, wait_until
+from snoplab import PATIENCE, Lab, wait_until
 
 EVIL, OTHER, STRANGER = '10.53.0.66', '10.53.0.67', '10.53.0.68'
 ADDRESS = '192.0.2.66'
 FLAGS = 0x8180
-LATE_AFTER = 0.3
+LATE_AFTER = 0.3 * PATIENCE
 
 
 @pytest.fixture(scope='module')
@@ -39,7 +39,7 @@ def evil(lab):
 def client(server, query):
     """Ask once from a socket that is not connected; then, each step, what came next."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(5)
+        sock.settimeout(5 * PATIENCE)
         sock.bind(('', 0))
         sock.sendto(query, (server, 53))
         yield 'asked'

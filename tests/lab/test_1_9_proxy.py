@@ -11,7 +11,7 @@ import pytest
 import dnswire as w
 from daemon import Snooperd
 from servers import ask, ask_tcp, dnsmasq, unbound
-from snoplab import wait_until
+from snoplab import PATIENCE, wait_until
 
 # Who answered: the proxy says .1 for who.test, the fallback .2.
 BY_PROXY, BY_FALLBACK = '192.0.2.1', '192.0.2.2'
@@ -157,7 +157,7 @@ def test_1_9_connected_socket_is_refused_then_fine(lab, address, anew):
 
     def client():
         sock = socket.socket(family, socket.SOCK_DGRAM)
-        sock.settimeout(5)
+        sock.settimeout(5 * PATIENCE)
         sock.connect((address, 53))
         yield ask_on(sock)
         try:
@@ -169,7 +169,7 @@ def test_1_9_connected_socket_is_refused_then_fine(lab, address, anew):
         else:
             sock.close()
             sock = socket.socket(family, socket.SOCK_DGRAM)
-            sock.settimeout(5)
+            sock.settimeout(5 * PATIENCE)
         sock.connect((address, 53))
         yield ask_on(sock)
 
@@ -189,7 +189,7 @@ def test_1_9_every_call_shows_the_proxy(lab):
         family = socket.AF_INET6 if ':' in address else socket.AF_INET
         seen = set()
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(5)
+            sock.settimeout(5 * PATIENCE)
             for ident in range(8):
                 sock.sendmsg([w.query(ident, 'who.test')], [], 0, (address, 53))
             idents = set()
@@ -199,12 +199,12 @@ def test_1_9_every_call_shows_the_proxy(lab):
                 idents.add(struct.unpack('>H', data[:2])[0])
             assert idents == set(range(8))
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(5)
+            sock.settimeout(5 * PATIENCE)
             sock.connect((address, 53))
             seen.add(sock.getpeername()[:2])
             sock.send(w.query(9, 'who.test'))
             seen.add(sock.recvfrom(512)[1][:2])
-        with socket.create_connection((address, 53), 5) as sock:
+        with socket.create_connection((address, 53), 5 * PATIENCE) as sock:
             seen.add(sock.getpeername()[:2])
         return seen
     for address in ADDRESSES:
@@ -219,7 +219,7 @@ def test_1_9_fallback_asked_by_itself_keeps_its_address(lab):
 
     def client():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(5)
+            sock.settimeout(5 * PATIENCE)
             senders = []
             for server in PROXY4, fallback, PROXY4, fallback:
                 sock.sendto(w.query(1, 'who.test'), (server, 53))
