@@ -2,7 +2,7 @@
 /*
  * snp_maps.bpf.h - every map, once. snp_maps.bpf.c defines them; the others see extern.
  *
- * The sizes here are the smallest ones; io/bpf_set.c sets what limits says.
+ * The sizes here are the smallest ones; io/maps_open.c sets what limits says.
  */
 #ifndef SNP_MAPS_BPF_H
 #define SNP_MAPS_BPF_H
