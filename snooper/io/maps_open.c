@@ -88,7 +88,8 @@ static int open_dir(struct maps *m, const char *dir, struct maps_problem *why)
 				       strerror(errno));
 		log_info("event=bpffs-mounted path=/sys/fs/bpf");
 	}
-	if (mkdir(dir, 0700) && errno != EEXIST)
+	m->unused = !mkdir(dir, 0700);
+	if (!m->unused && errno != EEXIST)
 		return problem(why, -errno, false, "state.bpffs: cannot make %s: %s", dir,
 			       strerror(errno));
 	if (!is_bpffs(dir))
@@ -134,15 +135,21 @@ static int check_pinned(struct maps *m, struct maps_problem *why)
 	__u32 zero = 0;
 	int fd = pinned_map(m, "snp_meta", &info), r;
 
-	if (fd < 0)
+	/* Of a new directory, whatever is wrong shows when the programs are loaded. */
+	if (fd == -ENOENT || m->unused)
 		return 0;
+	/* There may well be a set that works, and that we are not let at. */
+	if (fd < 0)
+		return problem(why, fd, true, "cannot open %s/snp_meta: %s", m->dir, strerror(-fd));
 	r = info.value_size == sizeof(meta) ? bpf_map_lookup_elem(fd, &zero, &meta) : -1;
 	close(fd);
 	if (r)
 		return problem(why, -EPROTO, false,
 			       "%s/snp_meta is not snooper's: will not adopt it", m->dir);
-	if (!meta.magic)
-		return 0; /* begun, and never finished: nothing was attached to it */
+	if (!meta.magic) { /* begun, and never finished */
+		m->unused = true;
+		return 0;
+	}
 	if (meta.magic != SNP_MAGIC)
 		return problem(why, -EPROTO, false,
 			       "%s/snp_meta is not snooper's: will not adopt it", m->dir);
@@ -292,7 +299,7 @@ int maps_open(const struct snp_conf *conf, struct maps **out, struct maps_proble
 	if (r < 0) {
 		struct maps_problem ignored;
 
-		if (!m->adopted && r != -EBUSY && r != -EPROTO && m->lock_fd >= 0)
+		if (m->unused)
 			maps_uninstall(m->dir, &ignored);
 		maps_close(m);
 		return r;

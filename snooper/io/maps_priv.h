@@ -19,6 +19,7 @@ struct maps {
 	int lock_fd; /* of dir: one snooperd a set */
 	int cpus;
 	bool adopted;
+	bool unused; /* the directory is new, or what it held was never attached */
 	bool limits_differ;
 	uint64_t key[2];
 };
