@@ -83,6 +83,34 @@ check-bpf: $(BPF_TESTS) $(O)/tests/bpf/verifier_cost $(O)/tests/bpf/maps_collect
 	$(Q)for t in $(BPF_TESTS); do echo "== $$t"; $$t || exit 1; done
 	$(Q)tests/bpf/differential.py $(O)/tests/bpf/differential
 
+# --- fuzzing: all of it built once more by clang, with sanitizers -------------------
+# A target is tests/fuzz/fuzz_NAME.c, with its inputs in tests/fuzz/corpus/NAME; what a run finds goes to build/fuzz/found.
+.PHONY: fuzz fuzz-targets check-fuzz-corpus
+ifeq ($(PROFILE),fuzz)
+CC := $(CLANG)
+endif
+CFLAGS_fuzz  := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS_fuzz := -fsanitize=fuzzer-no-link,address,undefined
+FUZZ_NAMES   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_TARGETS := $(FUZZ_NAMES:%=$(O)/tests/fuzz/fuzz_%)
+FUZZ_MAX_LEN ?= 16384
+SECONDS_EACH ?= 20
+FUZZ          = build/fuzz/tests/fuzz/fuzz_$(1) -timeout=10 -rss_limit_mb=1024 -max_len=$(FUZZ_MAX_LEN) -artifact_prefix=build/fuzz/found/$(1)-
+$(FUZZ_TARGETS): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/libsnooper.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer $^ $(PKG_LIBS) -o $@
+fuzz-targets:
+	$(Q)$(MAKE) --no-print-directory PROFILE=fuzz $(FUZZ_NAMES:%=build/fuzz/tests/fuzz/fuzz_%)
+fuzz: fuzz-targets
+	$(Q)for n in $(FUZZ_NAMES); do mkdir -p build/fuzz/found/$$n; echo "== $$n"; \
+		$(call FUZZ,$$n) -max_total_time=$(SECONDS_EACH) -print_final_stats=1 -verbosity=0 \
+			build/fuzz/found/$$n tests/fuzz/corpus/$$n || exit 1; done
+check: check-fuzz-corpus
+check-fuzz-corpus: fuzz-targets
+	$(Q)for n in $(FUZZ_NAMES); do mkdir -p build/fuzz/found; \
+		$(call FUZZ,$$n) -runs=0 -verbosity=0 tests/fuzz/corpus/$$n || exit 1; \
+		echo "$$n: $$(find tests/fuzz/corpus/$$n -type f | wc -l) inputs replayed"; done
+
 # --- figures, never asserted (tests/bench/README.md); QUICK=1: within a minute ------
 .PHONY: bench
 BENCH_C := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/bench_*.c))
