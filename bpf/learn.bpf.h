@@ -44,11 +44,11 @@ static __always_inline void count_untrusted(const struct snp_addr *server)
 
 static __always_inline void question_of(struct snp_question *q, const struct snp_kconf *conf,
 					const struct dns_walk *w, const struct snp_addr *server,
-					__u16 server_port, __u16 our_port)
+					__u16 server_port, __u16 our_port, __u64 now_ns)
 {
 	q->name = w->hash[0];
 	q->server = question_server(conf, server, server_port, our_port);
-	q->asked_ms = question_clock_ms();
+	q->asked_ms = now_ns / 1000000;
 	q->id = w->id;
 	q->qtype = w->qtype;
 	q->state = SNP_Q_ASKED;
@@ -112,7 +112,8 @@ static __always_inline void learn_query(struct learn *l)
 	if (learn_read(l, SNP_WALK_QUERY)) {
 		snp_count(SNP_STAT_Q_SHAPE);
 	} else {
-		question_of(&q, conf, &l->slot->walk, &p->dst, p->dport, p->sport);
+		question_of(&q, conf, &l->slot->walk, &p->dst, p->dport, p->sport,
+			    bpf_ktime_get_boot_ns());
 		if (server & SNP_SERVER_FALLBACK && detour_sending(l->sk))
 			q.state = SNP_Q_DETOUR;
 		own = bpf_sk_storage_get(&snp_questions, l->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
@@ -153,7 +154,9 @@ static __always_inline __u32 learn_message(struct learn *l, struct snp_questions
 		return e;
 	if (!own)
 		return DNS_E(UNASKED);
-	question_of(&want, l->conf, w, &p->src, p->sport, p->dport);
+	/* One look at the clock for the whole answer. */
+	slot->now_ns = bpf_ktime_get_boot_ns();
+	question_of(&want, l->conf, w, &p->src, p->sport, p->dport, slot->now_ns);
 	asked = question_find(l->sk, own, &want, l->conf->query_timeout_ms, &why);
 	if (!asked)
 		return why + 1;
@@ -169,7 +172,6 @@ static __always_inline __u32 learn_message(struct learn *l, struct snp_questions
 	if (!question_close(asked, state))
 		return DNS_E(DOUBLED);
 	learn_count(w);
-	slot->now_ns = bpf_ktime_get_boot_ns();
 	slot->cgroup_id = bpf_skb_cgroup_id(l->skb);
 	if (snp_commit(l->at))
 		snp_count(SNP_STAT_LEARNED);

@@ -54,29 +54,37 @@ static __always_inline __u64 tally_held(const struct snp_tally_key *key, __u64 a
 	return added > *collected ? added - *collected : 0;
 }
 
-/* Count one more under *key, or refuse. */
-static __always_inline int tally_take(const struct snp_tally_key *key, __u32 cap, __u32 why)
+/*
+ * Is there room for one more under *key? 0, or -1: refused, and counted.
+ * Nothing is written: only what stands is counted, by tally_add(), or a flood
+ * of refused ones would fill snp_tally with rows that nobody ever collects.
+ */
+static __always_inline int tally_room(const struct snp_tally_key *key, __u32 cap, __u32 why)
 {
-	__u64 *row, zero = 0;
+	__u64 *row = bpf_map_lookup_elem(&snp_tally, key);
 
-	row = bpf_map_lookup_elem(&snp_tally, key);
-	if (!row) {
-		bpf_map_update_elem(&snp_tally, key, &zero, BPF_NOEXIST);
+	if (!row || tally_held(key, *row, cap) < cap)
+		return 0;
+	snp_count(why);
+	return -1;
+}
+
+/* One more stands under *key. 0, or -1: there is no row for it. */
+static __always_inline int tally_add(const struct snp_tally_key *key)
+{
+	__u64 *row = bpf_map_lookup_elem(&snp_tally, key), one = 1;
+
+	if (!row && !bpf_map_update_elem(&snp_tally, key, &one, BPF_NOEXIST))
+		return 0;
+	if (!row) /* another CPU was first, or it is full */
 		row = bpf_map_lookup_elem(&snp_tally, key);
-		if (!row) {
-			snp_count(SNP_STAT_MAP_FULL);
-			return -1;
-		}
-	}
-	if (tally_held(key, *row, cap) >= cap) {
-		snp_count(why);
+	if (!row)
 		return -1;
-	}
 	__sync_fetch_and_add(row, 1);
 	return 0;
 }
 
-static __always_inline void tally_give(const struct snp_tally_key *key)
+static __always_inline void tally_take_back(const struct snp_tally_key *key)
 {
 	__u64 *row = bpf_map_lookup_elem(&snp_tally, key);
 
@@ -95,14 +103,15 @@ static __always_inline int name_add(struct commit *c, const struct snp_name_key 
 	t->id[1] = 0;
 	t->scope = 0;
 	t->kind = SNP_TALLY_CGROUP_NAMES;
-	if (tally_take(t, c->conf->per_endpoint, SNP_STAT_QUOTA))
+	if (tally_room(t, c->conf->per_endpoint, SNP_STAT_QUOTA))
 		return -1;
 	r = bpf_map_update_elem(&snp_names, key, &slot->name, BPF_NOEXIST);
-	if (!r)
-		return 0;
-	tally_give(t);
 	if (r == -17 /* EEXIST: another CPU was first */)
 		return 0;
+	if (!r && !tally_add(t))
+		return 0;
+	if (!r)
+		bpf_map_delete_elem(&snp_names, key);
 	snp_count(SNP_STAT_NAMES_FULL);
 	return -1;
 }
@@ -209,22 +218,26 @@ static __attribute__((noinline)) int fact_new(struct commit *c, __u64 expiry_ns,
 		snp_count(SNP_STAT_NAME_CAP);
 		return -1;
 	}
-	if (tally_take(&slot->by_cgroup, conf->per_endpoint, SNP_STAT_QUOTA))
+	if (tally_room(&slot->by_cgroup, conf->per_endpoint, SNP_STAT_QUOTA) ||
+	    tally_room(&slot->by_addr, conf->names_per_address, SNP_STAT_ADDR_CAP))
 		return -1;
-	if (tally_take(&slot->by_addr, conf->names_per_address, SNP_STAT_ADDR_CAP)) {
-		tally_give(&slot->by_cgroup);
-		return -1;
-	}
 	r = bpf_map_update_elem(&snp_learned, &slot->key, fact, BPF_NOEXIST);
-	if (!r) {
-		__sync_fetch_and_add(&name->added, 1);
-		snp_count(SNP_STAT_FACTS_NEW);
-		return 0;
-	}
-	tally_give(&slot->by_addr);
-	tally_give(&slot->by_cgroup);
 	if (r == -17 /* EEXIST: another CPU was first */)
 		return 0;
+	if (r)
+		goto full;
+	if (tally_add(&slot->by_cgroup))
+		goto uncounted;
+	if (tally_add(&slot->by_addr)) {
+		tally_take_back(&slot->by_cgroup);
+		goto uncounted;
+	}
+	__sync_fetch_and_add(&name->added, 1);
+	snp_count(SNP_STAT_FACTS_NEW);
+	return 0;
+uncounted:
+	bpf_map_delete_elem(&snp_learned, &slot->key);
+full:
 	snp_count(SNP_STAT_MAP_FULL);
 	return -1;
 }

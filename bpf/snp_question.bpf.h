@@ -21,22 +21,17 @@ static __always_inline __u32 question_server(const struct snp_kconf *conf,
 	return x >> 32;
 }
 
-static __always_inline __u32 question_clock_ms(void)
-{
-	return bpf_ktime_get_boot_ns() / 1000000;
-}
-
 /* How welcome is a way for a new question? Itself first, then free, answered, late ones, the oldest. */
 static __always_inline __u32 question_cost(const struct snp_question *have,
 					   const struct snp_question *want, __u32 timeout_ms)
 {
-	__u32 age = want->asked_ms - have->asked_ms;
+	__u32 age;
 
-	if (have->id == want->id && have->server == want->server && have->name == want->name &&
-	    have->state != SNP_Q_FREE)
-		return 0;
 	if (have->state == SNP_Q_FREE)
 		return 1;
+	if (have->id == want->id && have->server == want->server && have->name == want->name)
+		return 0;
+	age = want->asked_ms - have->asked_ms;
 	if (age > timeout_ms)
 		return 2;
 	if (have->state == SNP_Q_ANSWERED)

@@ -17,6 +17,7 @@
 #include "snooper/base/cleanup.h"
 #include "snooper/base/clock.h"
 #include "snooper/base/log.h"
+#include "snooper/core/text.h"
 #include "snooper/daemon_reload.h"
 #include "snooper/io/kconf.h"
 #include "snooper/io/links.h"
@@ -90,7 +91,7 @@ static uint64_t note_growth(struct daemon *d, uint64_t now_ns)
  */
 static void look_at_proxy(const struct snp_endpoint *p)
 {
-	bool v4 = !p->addr.q[0] && p->addr.w[2] == htonl(0xffff);
+	bool v4 = addr_is_v4(&p->addr);
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(p->port)};
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(p->port)};
 	SNP_CLEANUP(snp_closep)

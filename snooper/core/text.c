@@ -12,6 +12,13 @@ bool addr_is_v4(const struct snp_addr *a)
 	return !memcmp(a->b, v4_mapped, sizeof(v4_mapped));
 }
 
+bool addr_is_loopback(const struct snp_addr *a)
+{
+	static const struct snp_addr six = {.b = {[15] = 1}};
+
+	return addr_is_v4(a) ? a->b[12] == 127 : !memcmp(a, &six, sizeof(six));
+}
+
 const char *addr_to_text(const struct snp_addr *a, char text[static ADDR_TEXT_MAX])
 {
 	_Static_assert(ADDR_TEXT_MAX >= INET6_ADDRSTRLEN, "any address must fit");

@@ -18,6 +18,9 @@
 /* A v4-mapped address is an IPv4 address here. */
 bool addr_is_v4(const struct snp_addr *a);
 
+/* 127.0.0.0/8 or ::1. */
+bool addr_is_loopback(const struct snp_addr *a);
+
 /* Dotted quad for a v4-mapped address, RFC 5952 for the rest. Returns text. */
 const char *addr_to_text(const struct snp_addr *a, char text[static ADDR_TEXT_MAX]);
 

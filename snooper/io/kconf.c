@@ -9,26 +9,15 @@
 
 #include "snooper/base/clock.h"
 #include "snooper/base/log.h"
+#include "snooper/core/text.h"
 #include "snooper/io/links.h"
-
-static bool is_v4(const struct snp_addr *a)
-{
-	return !a->q[0] && a->w[2] == htonl(0xffff);
-}
-
-static bool is_loopback(const struct snp_addr *a)
-{
-	static const struct snp_addr six = {.b = {[15] = 1}};
-
-	return is_v4(a) ? a->b[12] == 127 : !memcmp(a, &six, sizeof(six));
-}
 
 static int
 add_server(struct snp_kconf *k, const struct snp_addr *addr, uint16_t port, uint32_t flags)
 {
 	struct snp_server *s = k->servers;
 
-	if (is_loopback(addr))
+	if (addr_is_loopback(addr))
 		flags |= SNP_SERVER_LOOPBACK;
 	for (; s < k->servers + k->n_servers; s++)
 		if (s->at.port == port && !memcmp(&s->at.addr, addr, sizeof(*addr))) {
@@ -128,10 +117,10 @@ static int add_proxies(const struct snp_conf *conf, struct snp_kconf *k)
 	for (size_t i = 0; i < conf->proxy.n_fallback && !r; i++) {
 		const struct snp_endpoint *f = &conf->proxy.fallback[i];
 
-		if (is_v4(&f->addr) ? k->n_fallback4 == SNP_FALLBACKS_MAX
-				    : k->n_fallback6 == SNP_FALLBACKS_MAX)
+		if (addr_is_v4(&f->addr) ? k->n_fallback4 == SNP_FALLBACKS_MAX
+					 : k->n_fallback6 == SNP_FALLBACKS_MAX)
 			return -E2BIG;
-		if (is_v4(&f->addr))
+		if (addr_is_v4(&f->addr))
 			k->fallback4[k->n_fallback4++] = *f;
 		else
 			k->fallback6[k->n_fallback6++] = *f;

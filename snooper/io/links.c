@@ -17,6 +17,7 @@
 
 #include "snooper/base/cleanup.h"
 #include "snooper/base/log.h"
+#include "snooper/core/text.h"
 
 #define LINK_PREFIX   "link-"
 #define PROGRAMS_MAX  32
@@ -158,6 +159,20 @@ static void remove_others(const char *dir, const struct wanted *wanted)
 		closedir(d);
 }
 
+/*
+ * The hooks of connect and its kin are paid for by every socket of the host, ours
+ * or not, as soon as anything uses them anywhere: only where they have work.
+ */
+static bool is_needed(const struct snp_conf *conf, enum maps_place place)
+{
+	if (place == MAPS_PACKETS || conf->proxy.n_addresses)
+		return true;
+	for (size_t i = 0; place == MAPS_ASKING && i < conf->observe.n_resolvers; i++)
+		if (addr_is_loopback(&conf->observe.resolvers[i]))
+			return true;
+	return false;
+}
+
 int links_attach(struct maps *m, const struct snp_conf *conf, struct maps_problem *why)
 {
 	struct maps_program programs[PROGRAMS_MAX];
@@ -167,11 +182,13 @@ int links_attach(struct maps *m, const struct snp_conf *conf, struct maps_proble
 
 	why->kernel = false;
 	for (size_t i = 0; i < n && !r; i++) {
-		if (programs[i].proxy) {
+		if (programs[i].place == MAPS_PROXY) {
 			if (conf->proxy.cgroup && !access(conf->proxy.cgroup, F_OK))
 				r = attach_one(m, &programs[i], conf->proxy.cgroup, &wanted, why);
 			continue;
 		}
+		if (!is_needed(conf, programs[i].place))
+			continue;
 		for (size_t k = 0; k < conf->observe.n_cgroups && !r; k++)
 			r = attach_one(m, &programs[i], conf->observe.cgroups[k], &wanted, why);
 	}

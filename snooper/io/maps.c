@@ -22,6 +22,23 @@ const char *maps_directory(const struct maps *m)
 	return m->dir;
 }
 
+static enum maps_place place_of(const char *name)
+{
+	static const struct {
+		const char *prefix;
+		enum maps_place place;
+	} places[] = {
+		{"snp_connect", MAPS_ASKING},  {"snp_sendmsg", MAPS_ASKING},
+		{"snp_recvmsg", MAPS_SHOWING}, {"snp_getpeer", MAPS_SHOWING},
+		{"snp_bound", MAPS_PROXY},     {"snp_released", MAPS_PROXY},
+	};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (!strncmp(name, places[i].prefix, strlen(places[i].prefix)))
+			return places[i].place;
+	return MAPS_PACKETS;
+}
+
 size_t maps_programs(struct maps *m, struct maps_program *out, size_t room)
 {
 	struct bpf_program *prog;
@@ -33,11 +50,8 @@ size_t maps_programs(struct maps *m, struct maps_program *out, size_t room)
 
 		if (n == room)
 			break;
-		out[n++] = (struct maps_program){
-			.prog = prog,
-			.name = name,
-			.proxy = !strncmp(name, "snp_bound", 9) || !strcmp(name, "snp_released"),
-		};
+		out[n++] =
+			(struct maps_program){.prog = prog, .name = name, .place = place_of(name)};
 	}
 	return n;
 }

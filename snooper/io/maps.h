@@ -54,7 +54,12 @@ bool maps_limits_differ(const struct maps *m);
 struct maps_program {
 	struct bpf_program *prog;
 	const char *name;
-	bool proxy; /* belongs on proxy.cgroup instead of observe.cgroups */
+	enum maps_place {
+		MAPS_PACKETS, /* on observe.cgroups, always */
+		MAPS_ASKING,  /* on observe.cgroups, for a proxy or a loopback resolver */
+		MAPS_SHOWING, /* on observe.cgroups, for a proxy */
+		MAPS_PROXY,   /* on proxy.cgroup */
+	} place;
 };
 size_t maps_programs(struct maps *m, struct maps_program *out, size_t room);
 const char *maps_directory(const struct maps *m);

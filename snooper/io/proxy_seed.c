@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "snooper/base/cleanup.h"
+#include "snooper/core/text.h"
 
 struct seeding {
 	struct maps *maps;
@@ -39,11 +40,6 @@ static void as_endpoint(const struct sockaddr_storage *ss, struct snp_endpoint *
 	}
 }
 
-static bool is_v4(const struct snp_addr *a)
-{
-	return !a->q[0] && a->w[2] == htonl(0xffff);
-}
-
 /* Which of proxy.addresses does a socket bound to ss serve? The same rule as bound.bpf.c. */
 static uint32_t mask_of(const struct snp_conf *conf, const struct sockaddr_storage *ss)
 {
@@ -58,7 +54,7 @@ static uint32_t mask_of(const struct snp_conf *conf, const struct sockaddr_stora
 		if (p->port != at.port)
 			continue;
 		if (!memcmp(&p->addr, &at.addr, sizeof(at.addr)) ||
-		    (any && (ss->ss_family == AF_INET6 || is_v4(&p->addr))))
+		    (any && (ss->ss_family == AF_INET6 || addr_is_v4(&p->addr))))
 			mask |= 1u << i;
 	}
 	return mask;
