@@ -119,6 +119,7 @@ $(O)/tests/bench/lookups: tests/bench/lookups.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O2 $(WARN) $< -o $@
 $(BENCH_C:%=%.o): $(O)/tests/bpf/test.skel.h
+$(O)/tests/bench/bench_parse.o: $(O)/tests/bench/floor.skel.h
 $(BENCH_C): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(RIG_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lbpf -o $@
