@@ -32,7 +32,8 @@ static __always_inline int plant_question(struct learn *l, const struct snp_t_co
 
 	if (learn_read(l, SNP_WALK_ANSWER))
 		return 0;
-	question_of(&q, l->conf, &l->slot->walk, &l->p->src, l->p->sport, l->p->dport);
+	question_of(&q, l->conf, &l->slot->walk, &l->p->src, l->p->sport, l->p->dport,
+		    bpf_ktime_get_boot_ns());
 	q.name ^= how->name_xor;
 	q.server ^= how->server_xor;
 	q.qtype ^= how->type_xor;
