@@ -2,7 +2,8 @@
 /* walk_rows.c - the rows that can be written down. Read it as the walker's specification. */
 #include "tests/walk_rows.h"
 
-/* clang-format off: a row is read as a sentence, not as code. */
+/* A row is read as a sentence, not as code. */
+/* clang-format off */
 
 /* Pieces of messages, as literals to be put one behind the other. */
 #define N(n)			     "\0" n
