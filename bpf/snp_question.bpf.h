@@ -29,7 +29,8 @@ static __always_inline __u32 question_cost(const struct snp_question *have,
 
 	if (have->state == SNP_Q_FREE)
 		return 1;
-	if (have->id == want->id && have->server == want->server && have->name == want->name)
+	if (have->id == want->id && have->server == want->server && have->name == want->name &&
+	    have->qtype == want->qtype)
 		return 0;
 	age = want->asked_ms - have->asked_ms;
 	if (age > timeout_ms)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <sched.h>
 #include <stdio.h>
 
@@ -233,13 +234,20 @@ size_t rig_answer6(__u8 *frame, const void *msg, size_t len)
 	return 54 + payload;
 }
 
-static int test_run(struct rig *r, const void *frame, size_t len)
+int rig_run_program(const struct bpf_program *prog, const void *frame, size_t len, __u32 segments)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .repeat = 1);
+	struct __sk_buff skb = {.gso_segs = segments, .gso_size = segments ? 100 : 0};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .repeat = 1,
+		    .ctx_in = &skb, .ctx_size_in = sizeof(skb));
 
-	if (bpf_prog_test_run_opts(bpf_program__fd(r->skel->progs.snp_t_ingress), &opts))
+	if (bpf_prog_test_run_opts(bpf_program__fd(prog), &opts))
 		return -errno;
 	return opts.retval == 1 ? 0 : -EPROTO; /* a packet is never held back */
+}
+
+static int test_run(struct rig *r, const void *frame, size_t len)
+{
+	return rig_run_program(r->skel->progs.snp_t_ingress, frame, len, 0);
 }
 
 size_t rig_frame_max(struct rig *r)

@@ -57,6 +57,10 @@ size_t rig_frame_max(struct rig *r);
 /* Run snp_t_ingress on a frame; *v is what it left. -EINVAL: longer than rig_frame_max(). */
 int rig_run(struct rig *r, const void *frame, size_t len, struct snp_t_verdict *v);
 
+/* Run any program on a frame; segments: gso_segs of the buffer. -EPROTO: it held the packet back. */
+struct bpf_program;
+int rig_run_program(const struct bpf_program *prog, const void *frame, size_t len, __u32 segments);
+
 /* Fetch the walker's state after a run into r->walk. */
 int rig_walk(struct rig *r);
 
