@@ -127,3 +127,13 @@ bench: all $(O)/tests/bench/lookups $(BENCH_C)
 	$(Q)scripts/fetch-servers.sh
 	$(Q)for b in $(BENCH_C); do $$b $(if $(QUICK),--quick) || exit 1; done
 	$(Q)SNOOPER_BUILD=$(O) /usr/bin/python3 tests/bench/bench.py $(if $(QUICK),--quick)
+
+# --- what takes longer than scripts/check may ---------------------------------------
+# Ten times the differential messages, minutes of fuzzing, the slow lab tests, the whole lab on every kernel.
+.PHONY: check-long
+check-long: check
+	$(Q)LONG=1 tests/bpf/differential.py $(O)/tests/bpf/differential
+	$(Q)$(MAKE) --no-print-directory fuzz SECONDS_EACH=180
+	$(Q)LAB_LONG=1 $(MAKE) --no-print-directory check-lab
+	$(Q)$(MAKE) --no-print-directory check-lab
+	$(Q)$(MAKE) --no-print-directory check-vm check-vm-rt
