@@ -12,7 +12,18 @@ from snoplab import BUILD, Lab, Run
 MUST_RUN = os.environ.get('REQUIRE_ROOT') == '1'
 
 
-def pytest_collection_modifyitems(items):
+# Set by `make check-long`: run what takes longer than half a minute, and nothing else.
+LONG = os.environ.get('LAB_LONG') == '1'
+
+
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'long: takes more than half a minute; make check-long runs it')
+
+
+def pytest_collection_modifyitems(config, items):
+    chosen = [item for item in items if bool(item.get_closest_marker('long')) == LONG]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
     why = None
     if os.geteuid() != 0:
         why = 'the lab needs root: namespaces, cgroups, bpf'
