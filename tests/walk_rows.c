@@ -81,6 +81,7 @@ const struct walk_row walk_rows[] = {
 	{"a label of 63 bytes", .make = make_label_63, .n_addrs = 1},
 	{"a label of 64 bytes", WIRE(ANSWER(N("\1")) A("\100a\0", IP1)), BAD(LABEL_TYPE)},
 	{"label type 10", WIRE(ANSWER(N("\1")) A("\200a\0", IP1)), BAD(LABEL_TYPE)},
+	{"label type 10, with the offset of the name", WIRE(ANSWER(N("\1")) A("\200\14", IP1)), BAD(LABEL_TYPE)},
 	{"a binary label (RFC 2673)", WIRE(ANSWER(N("\1")) A("\101\1\1\0", IP1)), BAD(LABEL_TYPE)},
 	{"a dot inside a label is no separator",
 	 WIRE(HEAD(OK_FLAGS, N("\1"), N("\1"), N("\0"), N("\0")) "\1a\1b\0" "\0\1" IN
@@ -109,6 +110,7 @@ const struct walk_row walk_rows[] = {
 	{"a header cut short", WIRE("\x12\x34" OK_FLAGS "\0\1\0\0\0\0\0"), BAD(SHORT)},
 	{"a query", WIRE(HEAD("\1\0", N("\1"), N("\0"), N("\0"), N("\0")) WWW), BAD(NOT_ANSWER)},
 	{"opcode STATUS", WIRE(HEAD("\x90\0", N("\1"), N("\1"), N("\0"), N("\0")) WWW A(Q, IP1)), BAD(OPCODE)},
+	{"opcode IQUERY", WIRE(HEAD("\x88\0", N("\1"), N("\1"), N("\0"), N("\0")) WWW A(Q, IP1)), BAD(OPCODE)},
 	{"opcode UPDATE", WIRE(HEAD("\xa8\0", N("\1"), N("\1"), N("\0"), N("\0")) WWW A(Q, IP1)), BAD(OPCODE)},
 	{"no question", WIRE(HEAD(OK_FLAGS, N("\0"), N("\1"), N("\0"), N("\0")) A("\0", IP1)), BAD(QDCOUNT)},
 	{"two questions", WIRE(HEAD(OK_FLAGS, N("\2"), N("\0"), N("\0"), N("\0")) WWW WWW), BAD(QDCOUNT)},
@@ -153,6 +155,9 @@ const struct walk_row walk_rows[] = {
 	 .chain = "example"},
 	{"an address of the target by pointer to the pointer",
 	 WIRE(ANSWER(N("\2")) CNAME(Q, N("\2"), EXAMPLE) A("\300\51", IP1)), ONE, .chain = "example"},
+	{"a target that ends in a pointer, and an address of what that points at",
+	 WIRE(ANSWER(N("\3")) CNAME(Q, N("\4"), "\1x" EXAMPLE) A(EXAMPLE, IP2) A("\300\51", IP1)), ONE,
+	 .chain = "x.example", .off_chain = 1},
 	{"16 CNAMEs", .make = make_chain_16, .n_addrs = 1, .depth = 16},
 	{"17 CNAMEs", .make = make_chain_17, BAD(CHAIN_LONG)},
 	{"a CNAME to itself", WIRE(ANSWER(N("\1")) CNAME(Q, N("\2"), Q)), BAD(CHAIN_LOOP)},
@@ -188,6 +193,7 @@ const struct walk_row walk_rows[] = {
 	{"a DNAME of the name itself redirects nothing",
 	 WIRE(ANSWER(N("\3")) DNAME(Q, N("\5"), "\3net\0") A("\300\51", IP2) A(Q, IP1)), ONE, .off_chain = 1},
 	{"a DNAME of another branch", WIRE(ANSWER(N("\1")) DNAME("\1x" EXAMPLE, N("\5"), "\3net\0")), .off_chain = 1},
+	{"a DNAME to its own owner", WIRE(ANSWER(N("\2")) DNAME(EXAMPLE, N("\2"), EXAMPLE) A("\3www\7example\0", IP1)), ONE},
 	{"a DNAME that ends the name, but not at a label",
 	 WIRE(HEAD(OK_FLAGS, N("\1"), N("\2"), N("\0"), N("\0")) "\5a\3com\0" "\0\1" IN
 	      DNAME("\3com\0", N("\5"), "\3net\0") A("\300\14", IP1)), ONE, .off_chain = 1},

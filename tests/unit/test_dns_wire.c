@@ -47,6 +47,22 @@ static void nothing_of_the_message_before_shows_through(void **state)
 	}
 }
 
+/* What a DNAME made is forgotten once the chain went on: behind it lie names of the message before. */
+static void a_name_of_the_message_before_is_not_followed(void **state)
+{
+	static const char dname[] = "\x12\x34\x81\x80\0\1\0\3\0\0\0\0\3www\7example\0\0\1\0\1"
+				    "\300\20\0\47\0\1\0\0\1\54\0\5\3net\0"
+				    "\300\14\0\5\0\1\0\0\1\54\0\6\3www\300\51"
+				    "\2cb\0\0\1\0\1\0\0\1\54\0\4\300\0\2\1";
+
+	assert_int_equal(walk_answer(&walk, message, make_chain_16(message)), 0);
+	assert_memory_equal(dns_name(&walk, 2), "\2cb", 4);
+	assert_int_equal(walk_answer(&walk, (const __u8 *)dname, sizeof(dname) - 1), 0);
+	assert_int_equal(walk.depth, 1);
+	assert_int_equal(walk.n_addrs, 0);
+	assert_int_equal(walk.off_chain, 1);
+}
+
 /* Every row cut at every byte: never a read past the end (dns_touch aborts), never more addresses. */
 static void a_message_cut_short_yields_no_more_than_the_whole(void **state)
 {
@@ -128,6 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row_is_walked_as_it_says),
 		cmocka_unit_test(nothing_of_the_message_before_shows_through),
+		cmocka_unit_test(a_name_of_the_message_before_is_not_followed),
 		cmocka_unit_test(a_message_cut_short_yields_no_more_than_the_whole),
 		cmocka_unit_test(a_query_is_read_and_an_answer_is_none),
 		cmocka_unit_test(every_byte_folds_as_ascii_does),
