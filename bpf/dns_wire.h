@@ -96,6 +96,7 @@ struct dns_walk {
 	__u32 head;		 /* name: where its first label stands, or DNS_NOWHERE */
 	__u32 cur_off, cur_head; /* where the chain's last name was read; its first label */
 	__u32 ttl_s;		 /* the least along the chain */
+	__u32 longest_s;	 /* the longest TTL among the addresses */
 	__u32 rr_ttl_s, rr_data, rr_end;
 	__u32 align; /* DNAME: bytes of the kept prefix; walked so far */
 	__u32 align_at;
@@ -287,6 +288,8 @@ dns_inline int dns_add(struct dns_walk *w, __u32 off, __u32 len, __u32 ttl_s)
 	a->off = off;
 	a->len = len;
 	a->ttl_s = ttl_s;
+	if (ttl_s > w->longest_s)
+		w->longest_s = ttl_s;
 	w->n_addrs++;
 	return 0;
 }
@@ -559,6 +562,7 @@ dns_inline __u32 dns_walk_question(struct dns_walk *w, __u32 expect_qr)
 	w->dname = 0;
 	w->err = 0;
 	w->ttl_s = 0x7fffffff;
+	w->longest_s = 0;
 	if (w->len < DNS_HEADER_LEN || w->len > DNS_MESSAGE_MAX)
 		return DNS_E(SHORT);
 	w->id = dns_u16(w, 0);

@@ -213,6 +213,7 @@ static __attribute__((noinline)) int fact_new(struct commit *c, __u64 expiry_ns,
 	fact->cgroup_id = slot->cgroup_id;
 	fact->ttl_s = ttl_s;
 	fact->origin = SNP_ORIGIN_KERNEL;
+	fact->chain = slot->chain;
 	if (tally_held(&slot->by_name, name->added, conf->addresses_per_name) >=
 	    conf->addresses_per_name) {
 		snp_count(SNP_STAT_NAME_CAP);
@@ -242,14 +243,20 @@ full:
 	return -1;
 }
 
+/* By how much an expiry must have moved since it was last told, to be told again. */
+static __always_inline __u64 worth_telling(__u32 ttl_s)
+{
+	__u64 tenth = (__u64)ttl_s * (NS_PER_S / 10);
+
+	return tenth < NS_PER_S ? NS_PER_S : tenth;
+}
+
 /* A fact that is there: move its expiry. Returns 1 when that is news. */
 static __always_inline int
 fact_renew(struct commit *c, struct snp_fact *row, __u64 expiry_ns, __u32 ttl_s)
 {
-	__u64 announced = row->announced_ns, worth = (__u64)ttl_s * (NS_PER_S / 10);
+	__u64 announced = row->announced_ns;
 
-	if (worth < NS_PER_S)
-		worth = NS_PER_S;
 	if (c->slot->now_ns >= row->expiry_ns + SNP_REVIVE_AFTER_NS) {
 		struct snp_fact *whole = &c->slot->fact;
 
@@ -258,18 +265,20 @@ fact_renew(struct commit *c, struct snp_fact *row, __u64 expiry_ns, __u32 ttl_s)
 		whole->announced_ns = expiry_ns;
 		whole->last_seen_ns = c->slot->now_ns;
 		whole->ttl_s = ttl_s;
+		whole->chain = c->slot->chain;
 		if (bpf_map_update_elem(&snp_learned, &c->slot->key, whole, BPF_EXIST))
 			return fact_new(c, expiry_ns, ttl_s) ? 0 : 1;
 		snp_count(SNP_STAT_FACTS_RENEWED);
 		return 1;
 	}
 	row->last_seen_ns = c->slot->now_ns;
+	row->chain = c->slot->chain;
 	if (expiry_ns <= row->expiry_ns)
 		return 0;
 	later(&row->expiry_ns, expiry_ns);
 	row->ttl_s = ttl_s;
 	snp_count(SNP_STAT_FACTS_RENEWED);
-	if (expiry_ns < announced + worth)
+	if (expiry_ns < announced + worth_telling(ttl_s))
 		return 0;
 	/* Of two CPUs that find it worth telling, one tells. */
 	return __sync_val_compare_and_swap(&row->announced_ns, announced, expiry_ns) == announced;
@@ -347,37 +356,43 @@ static __always_inline __u32 clamp_ttl(const struct snp_kconf *conf, __u32 ttl_s
 	return ttl_s > conf->max_ttl_s ? conf->max_ttl_s : ttl_s;
 }
 
-/* One address of the message. Called by bpf_loop(). */
-static long commit_addr(__u32 i, struct commit *c)
+/* Address i of the message into the slot's key. 0, or -1: it is never learned. */
+static __always_inline int take_addr(struct commit *c, __u32 i, __u32 *ttl_s)
 {
 	struct snp_scratch_slot *slot = c->slot;
 	struct dns_walk *w = &slot->walk;
 	const struct dns_addr *a = &w->addrs[i & (DNS_ADDRS_MAX - 1)];
 	const __u8 *from = w->msg + (a->off & 0xffff);
+
+	if (a->len == 4) {
+		addr_from_v4(&slot->key.addr, *(const __be32 *)from);
+	} else {
+		slot->key.addr.q[0] = dns_word(from);
+		slot->key.addr.q[1] = dns_word(from + 8);
+		/* ::ffff:0:0/96 in an AAAA is its own forbidden range, not the IPv4 address. */
+		if (addr_is_v4(&slot->key.addr))
+			return -1;
+	}
+	*ttl_s = clamp_ttl(c->conf, a->ttl_s);
+	return never_learned(c->conf, &slot->key.addr) ? -1 : 0;
+}
+
+/* One address of the message. Called by bpf_loop(). */
+static long commit_addr(__u32 i, struct commit *c)
+{
+	struct snp_scratch_slot *slot = c->slot;
 	struct snp_event *e = &slot->event;
 	__u32 ttl_s, n;
 	__u64 expiry_ns;
 	struct snp_fact *row;
 	int news;
 
-	if (a->len == 4) {
-		addr_from_v4(&c->slot->key.addr, *(const __be32 *)from);
-	} else {
-		c->slot->key.addr.q[0] = dns_word(from);
-		c->slot->key.addr.q[1] = dns_word(from + 8);
-		/* ::ffff:0:0/96 in an AAAA is its own forbidden range, not the IPv4 address. */
-		if (addr_is_v4(&c->slot->key.addr)) {
-			snp_count(SNP_STAT_REBIND);
-			return 0;
-		}
-	}
-	if (never_learned(c->conf, &c->slot->key.addr)) {
+	if (take_addr(c, i, &ttl_s)) {
 		snp_count(SNP_STAT_REBIND);
 		return 0;
 	}
-	ttl_s = clamp_ttl(c->conf, a->ttl_s);
-	expiry_ns = c->slot->now_ns + ttl_s * NS_PER_S;
-	row = bpf_map_lookup_elem(&snp_learned, &c->slot->key);
+	expiry_ns = slot->now_ns + ttl_s * NS_PER_S;
+	row = bpf_map_lookup_elem(&snp_learned, &slot->key);
 	if (row) {
 		news = fact_renew(c, row, expiry_ns, ttl_s);
 	} else {
@@ -385,17 +400,47 @@ static long commit_addr(__u32 i, struct commit *c)
 			return 0;
 		news = 1;
 	}
-	c->slot->kept++;
+	slot->kept++;
 	if (!news)
 		return 0;
 	n = e->nfacts;
 	if (n >= SNP_EVENT_FACTS)
 		return 0;
-	e->facts[n].addr = c->slot->key.addr;
+	e->facts[n].addr = slot->key.addr;
 	e->facts[n].expiry_ns = expiry_ns;
 	e->nfacts = n + 1;
 	if (n + 1 == SNP_EVENT_FACTS)
 		ring_tell(c);
+	return 0;
+}
+
+/*
+ * One address of a message that may bring nothing new: renew the row in place.
+ * Returns 1, which ends the loop, at the first that is news of any kind; then
+ * the whole message is committed. What was renewed by then stays as it is.
+ */
+static long renew_addr(__u32 i, struct commit *c)
+{
+	struct snp_scratch_slot *slot = c->slot;
+	struct snp_fact *row;
+	__u64 expiry_ns;
+	__u32 ttl_s;
+
+	if (take_addr(c, i, &ttl_s))
+		return 1;
+	row = bpf_map_lookup_elem(&snp_learned, &slot->key);
+	expiry_ns = slot->now_ns + ttl_s * NS_PER_S;
+	if (!row || row->chain != (slot->chain & 0xffff) ||
+	    slot->now_ns >= row->expiry_ns + SNP_REVIVE_AFTER_NS ||
+	    expiry_ns >= row->announced_ns + worth_telling(ttl_s))
+		return 1;
+	row->last_seen_ns = slot->now_ns;
+	if (expiry_ns > row->expiry_ns) {
+		later(&row->expiry_ns, expiry_ns);
+		row->ttl_s = ttl_s;
+		snp_count(SNP_STAT_FACTS_RENEWED);
+	}
+	slot->kept++;
 	return 0;
 }
 
@@ -422,25 +467,51 @@ static __always_inline int commit_chain(struct commit *c, __u64 expiry_ns)
 	return 0;
 }
 
+/* Tells one chain from another, and a truncated answer from a whole one, nearly always. */
+static __always_inline __u32 chain_tag(const struct dns_walk *w)
+{
+	__u64 end = w->depth ? w->hash[w->depth & (DNS_NAMES - 1)] : 0;
+
+	return (end >> 17 ^ w->depth ^ w->truncated << 8) & 0xffff;
+}
+
+/*
+ * How long names hold that are written now: an eighth longer than the facts, for
+ * renewals that are no news move a fact by up to a tenth, and leave its name alone.
+ */
+static __always_inline __u64 names_expiry(const struct snp_scratch_slot *slot,
+					  const struct snp_kconf *conf)
+{
+	const struct dns_walk *w = &slot->walk;
+	__u64 ttl_s = clamp_ttl(conf, w->n_addrs ? w->longest_s : w->ttl_s);
+
+	return slot->now_ns + (ttl_s + ttl_s / 8 + 2) * NS_PER_S;
+}
+
 /* Everything the walked message of the slot says. How many addresses stand in the maps now. */
 static __always_inline __u32 commit_message(struct snp_scratch_slot *slot, struct snp_kconf *conf)
 {
 	struct dns_walk *w = &slot->walk;
 	struct commit c = {.slot = slot, .conf = conf};
-	__u32 ttl_s, n = w->n_addrs;
+	__u32 n = w->n_addrs;
 
 	slot->kept = 0;
+	slot->chain = chain_tag(w);
 	slot->key.name.id = w->hash[0];
 	slot->key.name.scope = SNP_SCOPE_NONE;
 	slot->key.name.reserved = 0;
 	slot->event.nfacts = 0;
 	if (!n && !w->depth)
 		return 0;
-	ttl_s = n ? w->addrs[0].ttl_s : w->ttl_s;
-	if (commit_chain(&c, slot->now_ns + clamp_ttl(conf, ttl_s) * NS_PER_S))
-		return 0;
 	if (n > DNS_ADDRS_MAX)
 		n = DNS_ADDRS_MAX;
+	/* A busy host repeats itself: most messages end here. */
+	bpf_loop(n, renew_addr, &c, 0);
+	if (n && slot->kept == n)
+		return n;
+	slot->kept = 0;
+	if (commit_chain(&c, names_expiry(slot, conf)))
+		return 0;
 	bpf_loop(n, commit_addr, &c, 0);
 	ring_tell(&c);
 	return slot->kept;

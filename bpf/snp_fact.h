@@ -30,8 +30,8 @@ SNP_ASSERT(sizeof(struct snp_name_key) == 16, "snp_name_key is a map key");
 /* wire: canonical (lower case, uncompressed), wire_len bytes with the root's zero; what follows means nothing. */
 struct snp_name_row {
 	__u64 first_seen_ns;
-	__u64 last_seen_ns;
-	__u64 expiry_ns;       /* the latest of its facts, or of its CNAME */
+	__u64 last_seen_ns;    /* as of the last news under it */
+	__u64 expiry_ns;       /* no earlier than any of its facts', or its CNAME's */
 	__u64 alias_id;	       /* id of its CNAME target in the same scope, 0: none */
 	__u64 alias_expiry_ns; /* until when that CNAME holds */
 	__u64 cgroup_id;       /* whose quota of names it counts against: who first asked */
@@ -59,7 +59,8 @@ struct snp_fact {
 	__u64 cgroup_id; /* cgroup v2 id of the socket that first asked */
 	__u32 ttl_s;	 /* of the last answer, clamped */
 	__u8 origin;	 /* enum snp_origin */
-	__u8 reserved[3];
+	__u8 reserved;
+	__u16 chain; /* of the CNAME chain it was last learned by: tells a change */
 };
 SNP_ASSERT(sizeof(struct snp_fact) == 48, "snp_fact is a map value");
 

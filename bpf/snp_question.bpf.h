@@ -112,7 +112,8 @@ static __always_inline __u32 question_find_in(const struct snp_question *set,
 				     (q->qtype ^ want->qtype));
 
 		*near |= id & other;
-		found |= -(id & ~other & 1) & (i + 1);
+		/* The first that matches: a race may have noted a question twice. */
+		found |= -(id & ~other & ~is_not(found) & 1) & (i + 1);
 	}
 	return found;
 }

@@ -26,7 +26,8 @@ struct snp_scratch_slot {
 	struct snp_fact_key key;
 	struct snp_fact fact;
 	struct snp_tally_key by_name, by_addr, by_cgroup, names_of;
-	__u32 kept; /* addresses of this message that stand in the maps now */
+	__u32 kept;  /* addresses of this message that stand in the maps now */
+	__u32 chain; /* as in struct snp_fact */
 	/* learn.bpf.h: what became of the message */
 	__u32 why;    /* 0, or DNS_E(reason) */
 	__u32 detour; /* 1: it answers a question that was sent past the proxy */

@@ -59,7 +59,7 @@
 	X(TOO_MANY, "too_many_addresses", "more addresses in one message than are kept")           \
 	/* caps: the new is refused, the old is kept */                                            \
 	X(NAMES_FULL, "names_full", "limits.names reached")                                        \
-	X(MAP_FULL, "map_full", "limits.facts reached")                                            \
+	X(MAP_FULL, "map_full", "limits.facts reached, or limits.rows by distinct addresses")      \
 	X(NAME_CAP, "addresses_per_name", "limits.addresses_per_name reached")                     \
 	X(ADDR_CAP, "names_per_address", "limits.names_per_address reached")                       \
 	X(QUOTA, "per_endpoint", "limits.per_endpoint facts, or names, held by the asking cgroup") \
