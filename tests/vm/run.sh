@@ -108,11 +108,11 @@ clock="tsc=reliable tsc_early_khz=$("$run/tsc_khz")"
 share_host
 began=$(date +%s%N)
 timed=0
-timeout -k 5 "$limit_s" qemu-system-x86_64 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max -smp 2 -m "$memory_mib" \
+timeout -k 5 "$limit_s" qemu-system-x86_64 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max,-erms,-fsrm -smp 2 -m "$memory_mib" \
 	-object memory-backend-memfd,id=ram,size="${memory_mib}M",share=on -machine q35,memory-backend=ram \
 	-nodefaults -no-user-config -no-reboot -display none \
 	-kernel "$vm/boot/vmlinuz-$release" -initrd "$run/initrd" \
-	-append "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off $clock rcupdate.rcu_cpu_stall_timeout=60 $append" \
+	-append "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off $clock rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60 $append" \
 	-serial "file:$run/console" -chardev stdio,id=out,signal=off -serial chardev:out \
 	-chardev "socket,id=fs,path=$run/fs.sock" -device vhost-user-fs-pci,chardev=fs,tag=host,queue-size=1024 \
 	</dev/null 2>"$run/qemu.log" &
