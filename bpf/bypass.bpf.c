@@ -13,12 +13,12 @@
 /* Remember the asker's network namespace where the answer's rules need it (rule 1). */
 static __always_inline void note_netns(struct bpf_sock_addr *ctx)
 {
-	struct snp_questions *own;
+	struct snp_asker *own;
 	struct bpf_sock *sk = ctx->sk;
 
 	if (!sk)
 		return;
-	own = bpf_sk_storage_get(&snp_questions, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	own = bpf_sk_storage_get(&snp_asker, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (own)
 		own->netns_cookie = bpf_get_netns_cookie(ctx);
 }

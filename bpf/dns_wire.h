@@ -54,7 +54,6 @@ enum dns_type {
 
 enum dns_state {
 	DNS_S_NAME,	   /* read one label of a name, then go to `then` */
-	DNS_S_QUESTION,	   /* the question's name was read */
 	DNS_S_RR,	   /* at the first byte of a record, or at the end */
 	DNS_S_OWNER,	   /* a record's owner was read */
 	DNS_S_CNAME,	   /* a CNAME's target was read */
@@ -261,19 +260,65 @@ dns_inline int dns_step_name(struct dns_walk *w)
 	return 0;
 }
 
-dns_inline int dns_step_question(struct dns_walk *w)
+/* The first byte behind the question's name, to w->pos. No pointer can be right there: none points lower. */
+dns_inline __u32 dns_question_end(struct dns_walk *w)
 {
-	if (!dns_has(w, w->pos, 4))
-		return dns_fail(w, DNS_E(SHORT));
-	w->qtype = dns_u16(w, w->pos);
-	w->qclass = dns_u16(w, w->pos + 2);
-	w->pos += 4;
+	__u32 p = DNS_HEADER_LEN, l, i;
+
+	for (i = 0; i < SNP_NAME_MAX / 2 + 1; i++) {
+		if (!dns_has(w, p, 1))
+			return DNS_E(SHORT);
+		l = dns_u8(w, p);
+		if (!l)
+			break;
+		if (l >= 0xc0)
+			return dns_has(w, p, 2) ? DNS_E(POINTER) : DNS_E(SHORT);
+		if (l >= 0x40)
+			return DNS_E(LABEL_TYPE);
+		if (!dns_has(w, p, 1 + l))
+			return DNS_E(SHORT);
+		p += 1 + l;
+		if (p - DNS_HEADER_LEN >= SNP_NAME_MAX)
+			return DNS_E(NAME_LONG);
+	}
+	w->pos = p + 1;
+	return 0;
+}
+
+/* The question's name to names[0]. Lengths are below 'A': whole words can be lowered. */
+dns_inline void dns_question_name(struct dns_walk *w, __u32 len)
+{
+	const __u8 *from = w->msg + DNS_HEADER_LEN;
+	__u8 *to = dns_name(w, 0);
+	__u32 i;
+
+	for (i = 0; i < 256 && i < len; i += 8)
+		dns_put_word(to + i, dns_lower(dns_word(from + i)));
+	to += len & 0xff;
+	for (i = 0; i < DNS_NAME_PAD; i += 8)
+		dns_put_word(to + i, 0);
+	w->name_len[0] = len;
+	w->hash[0] = siphash_name(dns_name(w, 0), len, w->key);
+}
+
+dns_inline __u32 dns_question(struct dns_walk *w)
+{
+	__u32 e = dns_question_end(w), end;
+
+	if (e)
+		return e;
+	/* From memory: in a register the verifier would follow each of the lengths it may have. */
+	end = *(volatile __u32 *)&w->pos;
+	if (!dns_has(w, end, 4))
+		return DNS_E(SHORT);
+	dns_question_name(w, end - DNS_HEADER_LEN);
+	w->qtype = dns_u16(w, end);
+	w->qclass = dns_u16(w, end + 2);
+	w->pos = end + 4;
 	w->cur_off = DNS_HEADER_LEN;
 	w->cur_head = DNS_HEADER_LEN;
 	w->state = DNS_S_RR;
-	if (w->qclass != DNS_CLASS_IN)
-		w->err = DNS_E(QCLASS);
-	return 1;
+	return w->qclass == DNS_CLASS_IN ? 0 : DNS_E(QCLASS);
 }
 
 dns_inline int dns_add(struct dns_walk *w, __u32 off, __u32 len, __u32 ttl_s)
@@ -502,14 +547,12 @@ dns_inline int dns_step_hint(struct dns_walk *w)
 	return 0;
 }
 
-/* One step. Returns 1 when there is no more to do, or the caller's turn has come. */
+/* One step. Returns 1 when there is no more to do. */
 dns_inline int dns_step(struct dns_walk *w)
 {
 	switch (w->state) {
 	case DNS_S_NAME:
 		return dns_step_name(w);
-	case DNS_S_QUESTION:
-		return dns_step_question(w);
 	case DNS_S_RR:
 		return dns_step_rr(w);
 	case DNS_S_OWNER:
@@ -537,12 +580,6 @@ dns_inline int dns_step(struct dns_walk *w)
 		return dns_step_hint(w);
 	}
 	return 1;
-}
-
-dns_inline __u32 dns_run(struct dns_walk *w)
-{
-	dns_repeat(w, DNS_STEPS_MAX);
-	return w->err;
 }
 
 /*
@@ -575,16 +612,14 @@ dns_inline __u32 dns_walk_question(struct dns_walk *w, __u32 expect_qr)
 		return DNS_E(QDCOUNT);
 	w->answers = dns_u16(w, 6);
 	w->others = dns_u16(w, 8) + dns_u16(w, 10);
-	w->pos = DNS_HEADER_LEN;
-	dns_read_name(w, DNS_HEADER_LEN, 0, 0, DNS_S_QUESTION);
-	return dns_run(w);
+	return dns_question(w);
 }
 
 /* After dns_walk_question() gave 0. On 0 the chain, the addresses and the tallies are set. */
 dns_inline __u32 dns_walk_records(struct dns_walk *w)
 {
 	w->truncated = !!(w->flags & DNS_FLAG_TC);
-	dns_run(w);
+	dns_repeat(w, DNS_STEPS_MAX);
 	if (w->state != DNS_S_STOP && !w->err)
 		return DNS_E(STEPS);
 	return w->err;

@@ -7,8 +7,7 @@ SEC("cgroup_skb/egress") int snp_egress(struct __sk_buff *skb)
 	struct learn l = {};
 	struct pkt p = {};
 
-	if (!learn_packet(skb, &l, &p) || !port_observed(l.conf, p.dport) || p.refused)
-		return 1;
-	learn_query(&l);
+	if (learn_packet(skb, &l, &p, 0) && !p.refused)
+		learn_query(&l);
 	return 1;
 }

@@ -42,22 +42,9 @@ static __always_inline void count_untrusted(const struct snp_addr *server)
 	snp_count(SNP_STAT_UNTRUSTED_SERVER);
 }
 
-static __always_inline void question_of(struct snp_question *q, const struct snp_kconf *conf,
-					const struct dns_walk *w, const struct snp_addr *server,
-					__u16 server_port, __u16 our_port, __u64 now_ns)
-{
-	q->name = w->hash[0];
-	q->server = question_server(conf, server, server_port, our_port);
-	q->asked_ms = now_ns / 1000000;
-	q->id = w->id;
-	q->qtype = w->qtype;
-	q->state = SNP_Q_ASKED;
-}
-
 /* What a run works with. */
 struct learn {
 	struct __sk_buff *skb;
-	struct bpf_sock *sk;
 	const struct pkt *p;
 	struct snp_kconf *conf;
 	__u32 which; /* of the two configurations */
@@ -68,20 +55,24 @@ struct learn {
 /* A slot for this run. 0, or -1: none free. */
 static __always_inline int learn_begin(struct learn *l)
 {
-	int at = snp_scratch_claim();
+	int at = bpf_get_smp_processor_id() * SNP_SCRATCH_SLOTS;
 
-	if (at < 0)
-		return -1;
+	l->slot = snp_scratch_take(at);
+	if (!l->slot) {
+		at = snp_scratch_claim();
+		if (at < 0)
+			return -1;
+		l->slot = snp_scratch_at(at);
+		if (!l->slot)
+			return -1;
+	}
 	l->at = at;
-	l->slot = snp_scratch_at(at);
-	if (!l->slot)
-		return -1;
 	l->slot->conf = l->which;
 	return 0;
 }
 
 /* Copy the message to the slot and read its question. 0, or DNS_E(reason). */
-static __always_inline __u32 learn_read(struct learn *l, __u32 part)
+static __always_inline __u32 learn_read(struct learn *l, __u32 expect_qr)
 {
 	struct dns_walk *w = &l->slot->walk;
 	__u32 e;
@@ -90,16 +81,42 @@ static __always_inline __u32 learn_read(struct learn *l, __u32 part)
 	w->key[1] = l->conf->key[1];
 	w->svcb_hints = l->conf->svcb_hints;
 	e = pkt_message(l->skb, l->p, w);
-	return e ? e : (__u32)snp_walk(l->at, part);
+	return e ? e : (__u32)snp_read_question(l->at, expect_qr);
+}
+
+/* The packet's socket, or NULL. */
+static __always_inline struct bpf_sock *learn_sock(const struct learn *l)
+{
+	struct bpf_sock *sk = l->skb->sk;
+
+	return sk ? bpf_sk_fullsock(sk) : NULL;
+}
+
+/* The question in the slot, between a server and a socket of ours. */
+static __always_inline void learn_question(const struct learn *l, const struct snp_addr *server,
+					   __u16 server_port, __u16 our_port, __u64 now_ns,
+					   struct question *out)
+{
+	const struct dns_walk *w = &l->slot->walk;
+	struct question_of of = {
+		.name = w->hash[0],
+		.cookie = bpf_get_socket_cookie(l->skb),
+		.server = server,
+		.server_port = server_port,
+		.our_port = our_port,
+		.id = w->id,
+		.qtype = w->qtype,
+	};
+
+	question_make(out, l->conf, &of, now_ns);
 }
 
 static __always_inline void learn_query(struct learn *l)
 {
-	const struct snp_kconf *conf = l->conf;
 	const struct pkt *p = l->p;
-	__u32 server = server_flags(conf, &p->dst, p->dport);
-	struct snp_questions *own;
-	struct snp_question q;
+	__u32 server = server_flags(l->conf, &p->dst, p->dport);
+	struct question q;
+	struct bpf_sock *sk;
 
 	if (!server)
 		return;
@@ -109,18 +126,17 @@ static __always_inline void learn_query(struct learn *l)
 	}
 	if (learn_begin(l))
 		return;
-	if (learn_read(l, SNP_WALK_QUERY)) {
+	if (learn_read(l, 0)) {
 		snp_count(SNP_STAT_Q_SHAPE);
 	} else {
-		question_of(&q, conf, &l->slot->walk, &p->dst, p->dport, p->sport,
-			    bpf_ktime_get_boot_ns());
-		if (server & SNP_SERVER_FALLBACK && detour_sending(l->sk))
-			q.state = SNP_Q_DETOUR;
-		own = bpf_sk_storage_get(&snp_questions, l->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-		if (own)
-			question_note(l->sk, own, &q, conf->query_timeout_ms);
-		else
-			snp_count(SNP_STAT_Q_STORAGE);
+		learn_question(l, &p->dst, p->dport, p->sport, bpf_ktime_get_boot_ns(), &q);
+		q.q.head |= SNP_Q_ASKED;
+		if (server & SNP_SERVER_FALLBACK) {
+			sk = learn_sock(l);
+			if (sk && detour_sending(sk))
+				q.q.head = question_head(q.q.head, SNP_Q_DETOUR);
+		}
+		question_note(l->skb, &q, l->conf->query_timeout_ms);
 	}
 	snp_scratch_give(l->slot);
 }
@@ -141,35 +157,33 @@ static __always_inline void learn_count(const struct dns_walk *w)
 }
 
 /* Rules 2 to 6, in the slot. 0, or DNS_E(reason). */
-static __always_inline __u32 learn_message(struct learn *l, struct snp_questions *own)
+static __always_inline __u32 learn_message(struct learn *l)
 {
 	struct snp_scratch_slot *slot = l->slot;
 	struct dns_walk *w = &slot->walk;
 	const struct pkt *p = l->p;
-	struct snp_question want, *asked;
-	__u32 e, state, why = SNP_STAT_UNASKED;
+	struct snp_question *asked;
+	struct question want;
+	__u32 e, head = 0, why = SNP_STAT_UNASKED;
 
-	e = learn_read(l, SNP_WALK_ANSWER);
+	e = learn_read(l, DNS_FLAG_QR);
 	if (e)
 		return e;
-	if (!own)
-		return DNS_E(UNASKED);
 	/* One look at the clock for the whole answer. */
 	slot->now_ns = bpf_ktime_get_boot_ns();
-	question_of(&want, l->conf, w, &p->src, p->sport, p->dport, slot->now_ns);
-	asked = question_find(l->sk, own, &want, l->conf->query_timeout_ms, &why);
+	learn_question(l, &p->src, p->sport, p->dport, slot->now_ns, &want);
+	asked = question_find(l->skb, &want, l->conf->query_timeout_ms, &head, &why);
 	if (!asked)
 		return why + 1;
-	state = asked->state;
-	slot->detour = state == SNP_Q_DETOUR;
+	slot->detour = (head & SNP_Q_STATE) == SNP_Q_DETOUR;
 	if (w->flags & 0xf) {
-		question_close(asked, state);
+		question_close(asked, head);
 		return DNS_E(RCODE);
 	}
-	e = snp_walk(l->at, SNP_WALK_RECORDS);
+	e = snp_read_records(l->at);
 	if (e)
 		return e;
-	if (!question_close(asked, state))
+	if (!question_close(asked, head))
 		return DNS_E(DOUBLED);
 	learn_count(w);
 	slot->cgroup_id = bpf_skb_cgroup_id(l->skb);
@@ -203,11 +217,19 @@ static __always_inline __u32 learn_squatted(struct learn *l)
 	return cgroup_id != l->conf->proxy_cgroup_id;
 }
 
-/* Rule 1. 0, or DNS_E(reason). */
-static __always_inline __u32 learn_trust(struct learn *l, __u32 server,
-					 const struct snp_questions *own)
+/* Did the packet's socket ask in snooperd's network namespace? */
+static __always_inline int learn_is_ours(const struct learn *l)
 {
-	if (server & SNP_SERVER_LOOPBACK && (!own || own->netns_cookie != l->conf->netns_cookie))
+	struct bpf_sock *sk = learn_sock(l);
+	struct snp_asker *asker = sk ? bpf_sk_storage_get(&snp_asker, sk, 0, 0) : NULL;
+
+	return asker && asker->netns_cookie == l->conf->netns_cookie;
+}
+
+/* Rule 1. 0, or DNS_E(reason). */
+static __always_inline __u32 learn_trust(struct learn *l, __u32 server)
+{
+	if (server & SNP_SERVER_LOOPBACK && !learn_is_ours(l))
 		return DNS_E(UNTRUSTED_NETNS);
 	if (server & SNP_SERVER_PROXY && l->conf->proxy_cgroup_id && learn_squatted(l))
 		return DNS_E(PROXY_SQUATTED);
@@ -217,8 +239,8 @@ static __always_inline __u32 learn_trust(struct learn *l, __u32 server,
 /* 0, or DNS_E(reason), for the caller to count. */
 static __always_inline __u32 learn_answer(struct learn *l)
 {
-	struct snp_questions *own;
 	__u32 e, detour, server;
+	struct bpf_sock *sk;
 
 	if (l->p->refused)
 		return l->p->refused + 1;
@@ -229,8 +251,7 @@ static __always_inline __u32 learn_answer(struct learn *l)
 	}
 	if (l->skb->gso_segs > 1)
 		return DNS_E(SEGMENTED);
-	own = bpf_sk_storage_get(&snp_questions, l->sk, 0, 0);
-	e = learn_trust(l, server, own);
+	e = learn_trust(l, server);
 	if (e)
 		return e;
 	if (learn_begin(l))
@@ -240,20 +261,25 @@ static __always_inline __u32 learn_answer(struct learn *l)
 	 * each of the reasons through all that comes after.
 	 */
 	l->slot->detour = 1;
-	l->slot->why = learn_message(l, own);
+	l->slot->why = learn_message(l);
 	e = *(volatile __u32 *)&l->slot->why;
 	detour = *(volatile __u32 *)&l->slot->detour;
 	snp_scratch_give(l->slot);
-	if (server & SNP_SERVER_FALLBACK)
-		detour_arrived(l->sk, detour & 1);
+	if (server & SNP_SERVER_FALLBACK) {
+		sk = learn_sock(l);
+		if (sk)
+			detour_arrived(sk, detour & 1);
+	}
 	return e;
 }
 
-/* A packet at a hook: is it for us? 1 and *l, *p; or 0. */
-static __always_inline int learn_packet(struct __sk_buff *skb, struct learn *l, struct pkt *p)
+/*
+ * A packet at a hook: is it for us? Then 1, and *l, *p are set. `incoming`: the
+ * resolver is where it came from.
+ */
+static __always_inline int
+learn_packet(struct __sk_buff *skb, struct learn *l, struct pkt *p, int incoming)
 {
-	struct bpf_sock *sk;
-
 	l->skb = skb;
 	l->p = p;
 	l->conf = snp_conf_pick(&l->which);
@@ -268,13 +294,7 @@ static __always_inline int learn_packet(struct __sk_buff *skb, struct learn *l, 
 	default:
 		return 0;
 	}
-	if (!port_observed(l->conf, p->sport) && !port_observed(l->conf, p->dport))
-		return 0;
-	sk = skb->sk;
-	if (!sk)
-		return 0;
-	l->sk = bpf_sk_fullsock(sk);
-	return l->sk != NULL;
+	return port_observed(l->conf, incoming ? p->sport : p->dport);
 }
 
 /* The ingress hook. 0, or the DNS_E(reason) of an answer that it counted. */
@@ -284,7 +304,7 @@ static __always_inline __u32 learn_ingress(struct __sk_buff *skb)
 	struct pkt p = {};
 	__u32 e;
 
-	if (!learn_packet(skb, &l, &p) || !port_observed(l.conf, p.sport))
+	if (!learn_packet(skb, &l, &p, 1))
 		return 0;
 	e = learn_answer(&l);
 	if (e)

@@ -55,24 +55,25 @@ static __always_inline __u64 tally_held(const struct snp_tally_key *key, __u64 a
 }
 
 /*
- * Is there room for one more under *key? 0, or -1: refused, and counted.
+ * The row of *key, to *row; NULL: nothing stands under it yet. Is there room for
+ * one more? 0, or -1: refused, and counted.
  * Nothing is written: only what stands is counted, by tally_add(), or a flood
  * of refused ones would fill snp_tally with rows that nobody ever collects.
  */
-static __always_inline int tally_room(const struct snp_tally_key *key, __u32 cap, __u32 why)
+static __always_inline int
+tally_room(const struct snp_tally_key *key, __u32 cap, __u32 why, __u64 **row)
 {
-	__u64 *row = bpf_map_lookup_elem(&snp_tally, key);
-
-	if (!row || tally_held(key, *row, cap) < cap)
+	*row = bpf_map_lookup_elem(&snp_tally, key);
+	if (!*row || tally_held(key, **row, cap) < cap)
 		return 0;
 	snp_count(why);
 	return -1;
 }
 
-/* One more stands under *key. 0, or -1: there is no row for it. */
-static __always_inline int tally_add(const struct snp_tally_key *key)
+/* One more stands under *key, whose row tally_room() gave. 0, or -1: there is no row for it. */
+static __always_inline int tally_add(const struct snp_tally_key *key, __u64 *row)
 {
-	__u64 *row = bpf_map_lookup_elem(&snp_tally, key), one = 1;
+	__u64 one = 1;
 
 	if (!row && !bpf_map_update_elem(&snp_tally, key, &one, BPF_NOEXIST))
 		return 0;
@@ -97,18 +98,19 @@ static __always_inline int name_add(struct commit *c, const struct snp_name_key 
 {
 	struct snp_scratch_slot *slot = c->slot;
 	struct snp_tally_key *t = &slot->names_of;
+	__u64 *names;
 	long r;
 
 	t->id[0] = slot->cgroup_id;
 	t->id[1] = 0;
 	t->scope = 0;
 	t->kind = SNP_TALLY_CGROUP_NAMES;
-	if (tally_room(t, c->conf->per_endpoint, SNP_STAT_QUOTA))
+	if (tally_room(t, c->conf->per_endpoint, SNP_STAT_QUOTA, &names))
 		return -1;
 	r = bpf_map_update_elem(&snp_names, key, &slot->name, BPF_NOEXIST);
 	if (r == -17 /* EEXIST: another CPU was first */)
 		return 0;
-	if (!r && !tally_add(t))
+	if (!r && !tally_add(t, names))
 		return 0;
 	if (!r)
 		bpf_map_delete_elem(&snp_names, key);
@@ -203,6 +205,7 @@ static __attribute__((noinline)) int fact_new(struct commit *c, __u64 expiry_ns,
 	struct snp_kconf *conf = c->conf;
 	struct snp_name_row *name = c->name;
 	struct snp_fact *fact = &slot->fact;
+	__u64 *by_cgroup, *by_addr;
 	long r;
 
 	tallies_of(slot);
@@ -219,17 +222,17 @@ static __attribute__((noinline)) int fact_new(struct commit *c, __u64 expiry_ns,
 		snp_count(SNP_STAT_NAME_CAP);
 		return -1;
 	}
-	if (tally_room(&slot->by_cgroup, conf->per_endpoint, SNP_STAT_QUOTA) ||
-	    tally_room(&slot->by_addr, conf->names_per_address, SNP_STAT_ADDR_CAP))
+	if (tally_room(&slot->by_cgroup, conf->per_endpoint, SNP_STAT_QUOTA, &by_cgroup) ||
+	    tally_room(&slot->by_addr, conf->names_per_address, SNP_STAT_ADDR_CAP, &by_addr))
 		return -1;
 	r = bpf_map_update_elem(&snp_learned, &slot->key, fact, BPF_NOEXIST);
 	if (r == -17 /* EEXIST: another CPU was first */)
 		return 0;
 	if (r)
 		goto full;
-	if (tally_add(&slot->by_cgroup))
+	if (tally_add(&slot->by_cgroup, by_cgroup))
 		goto uncounted;
-	if (tally_add(&slot->by_addr)) {
+	if (tally_add(&slot->by_addr, by_addr)) {
 		tally_take_back(&slot->by_cgroup);
 		goto uncounted;
 	}

@@ -123,12 +123,16 @@ struct snp_untrusted_map {
 };
 SNP_MAP struct snp_untrusted_map snp_untrusted SEC(".maps");
 
-/* Sockets. */
+/*
+ * Questions, and what sockets remember. Of arrays only one that user space may
+ * map starts at a page, so that a line is one line of the cache; nobody maps it.
+ */
 struct snp_questions_map {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct snp_questions);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SNP_Q_LINES);
+	__type(key, __u32);
+	__type(value, struct snp_question_line);
 };
 SNP_MAP struct snp_questions_map snp_questions SEC(".maps");
 
@@ -139,6 +143,14 @@ struct snp_backlog_map {
 	__type(value, struct snp_backlog);
 };
 SNP_MAP struct snp_backlog_map snp_backlog SEC(".maps");
+
+struct snp_asker_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct snp_asker);
+};
+SNP_MAP struct snp_asker_map snp_asker SEC(".maps");
 
 /* The proxy. */
 struct snp_proxy_map {

@@ -59,35 +59,50 @@ static __always_inline int pkt_refuse(struct pkt *p, __u32 why)
 	return PKT_REFUSED;
 }
 
-/* The UDP header at off; end is where the IP payload ends. */
-static __always_inline int pkt_udp(struct __sk_buff *skb, struct pkt *p, __u32 off, __u32 end)
+/* The UDP header, read from off; end is where the IP payload ends. */
+static __always_inline int pkt_udp(struct pkt *p, const struct udphdr *udp, __u32 off, __u32 end)
 {
-	struct udphdr udp;
-	__u32 len;
+	__u32 len = bpf_ntohs(udp->len);
 
-	if (bpf_skb_load_bytes(skb, off, &udp, sizeof(udp)))
-		return PKT_OTHER;
-	p->sport = bpf_ntohs(udp.source);
-	p->dport = bpf_ntohs(udp.dest);
-	len = bpf_ntohs(udp.len);
-	p->payload = off + sizeof(udp);
-	p->len = len - sizeof(udp);
-	p->refused = len < sizeof(udp) || off > end || len > end - off ? SNP_STAT_UDP_LENGTH : 0;
+	p->sport = bpf_ntohs(udp->source);
+	p->dport = bpf_ntohs(udp->dest);
+	p->payload = off + sizeof(*udp);
+	p->len = len - sizeof(*udp);
+	p->refused = len < sizeof(*udp) || off > end || len > end - off ? SNP_STAT_UDP_LENGTH : 0;
 	return PKT_UDP;
 }
 
+/* Nearly always UDP follows the shortest IP header: one look for both. */
+struct pkt_head4 {
+	struct iphdr ip;
+	struct udphdr udp;
+};
+struct pkt_head6 {
+	struct ipv6hdr ip;
+	struct udphdr udp;
+};
+
 static __always_inline int pkt_v4(struct __sk_buff *skb, struct pkt *p)
 {
-	struct iphdr ip;
+	struct pkt_head4 h;
+	__u32 off;
 
-	if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)) || ip.protocol != IPPROTO_UDP)
+	/* A last fragment may be shorter than both. */
+	if (bpf_skb_load_bytes(skb, 0, &h, sizeof(h)) &&
+	    bpf_skb_load_bytes(skb, 0, &h.ip, sizeof(h.ip)))
 		return PKT_OTHER;
-	if (ip.frag_off & bpf_htons(0x3fff))
+	if (h.ip.protocol != IPPROTO_UDP)
+		return PKT_OTHER;
+	if (h.ip.frag_off & bpf_htons(0x3fff))
 		return pkt_refuse(p, SNP_STAT_FRAGMENT);
-	addr_from_v4(&p->src, ip.saddr);
-	addr_from_v4(&p->dst, ip.daddr);
+	off = h.ip.ihl * 4;
+	if ((off != sizeof(h.ip) || skb->len < sizeof(h)) &&
+	    bpf_skb_load_bytes(skb, off, &h.udp, sizeof(h.udp)))
+		return PKT_OTHER;
+	addr_from_v4(&p->src, h.ip.saddr);
+	addr_from_v4(&p->dst, h.ip.daddr);
 	/* tot_len is 0 in some GSO buffers: the buffer's own length bounds the rest. */
-	return pkt_udp(skb, p, ip.ihl * 4, skb->len);
+	return pkt_udp(p, &h.udp, off, skb->len);
 }
 
 /* Find UDP behind extension headers (RFC 8200 4). Not inlined: it is rare, and verified once. */
@@ -121,12 +136,13 @@ static __attribute__((noinline)) int pkt_v6_skip(struct __sk_buff *skb, __u32 *n
 
 static __always_inline int pkt_v6(struct __sk_buff *skb, struct pkt *p)
 {
-	struct ipv6hdr ip;
-	__u32 next, off = sizeof(ip);
+	struct pkt_head6 h;
+	__u32 next, off = sizeof(h.ip);
 
-	if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
+	if (bpf_skb_load_bytes(skb, 0, &h, sizeof(h)) &&
+	    bpf_skb_load_bytes(skb, 0, &h.ip, sizeof(h.ip)))
 		return PKT_OTHER;
-	next = ip.nexthdr;
+	next = h.ip.nexthdr;
 	if (next == IPPROTO_TCP)
 		return PKT_OTHER;
 	if (next != IPPROTO_UDP) {
@@ -142,9 +158,12 @@ static __always_inline int pkt_v6(struct __sk_buff *skb, struct pkt *p)
 		if (next != IPPROTO_UDP)
 			return PKT_OTHER;
 	}
-	__builtin_memcpy(&p->src, &ip.saddr, sizeof(p->src));
-	__builtin_memcpy(&p->dst, &ip.daddr, sizeof(p->dst));
-	return pkt_udp(skb, p, off, skb->len);
+	if ((off != sizeof(h.ip) || skb->len < sizeof(h)) &&
+	    bpf_skb_load_bytes(skb, off, &h.udp, sizeof(h.udp)))
+		return PKT_OTHER;
+	__builtin_memcpy(&p->src, &h.ip.saddr, sizeof(p->src));
+	__builtin_memcpy(&p->dst, &h.ip.daddr, sizeof(p->dst));
+	return pkt_udp(p, &h.udp, off, skb->len);
 }
 
 /* PKT_UDP: *p is set; p->refused is not 0 when the length lies. PKT_REFUSED: only p->refused is. */

@@ -7,81 +7,132 @@
 
 #include "bpf/snp_maps.bpf.h"
 
-/* What of the transport a question and its answer must share. */
-static __always_inline __u32 question_server(const struct snp_kconf *conf,
-					     const struct snp_addr *server, __u16 server_port,
-					     __u16 our_port)
-{
-	/* Multilinear hashing with secret keys: no sender can choose two that meet. */
-	__u64 x = (server->w[0] + conf->key[0]) * ((__u64)server->w[1] + (conf->key[1] | 1));
+/* A question that is looked for, or to be noted. */
+struct question {
+	struct snp_question q;
+	__u32 line; /* in snp_questions */
+};
 
-	x += (server->w[2] + (conf->key[0] >> 32)) * ((__u64)server->w[3] + (conf->key[1] >> 29));
-	x ^= conf->key[0];
-	x += ((__u64)server_port << 16 | our_port) * (conf->key[1] | 1);
-	return x >> 32;
+/* Of one exchange: the question's name hash and type, and between whom. */
+struct question_of {
+	__u64 name;
+	__u64 cookie; /* the asking socket's */
+	const struct snp_addr *server;
+	__u16 server_port, our_port;
+	__u16 id, qtype;
+};
+
+static __always_inline __u32 question_head(__u32 head, __u32 state)
+{
+	return (head & ~SNP_Q_STATE) | state;
 }
 
-/* How welcome is a way for a new question? Itself first, then free, answered, late ones, the oldest. */
-static __always_inline __u32 question_cost(const struct snp_question *have,
-					   const struct snp_question *want, __u32 timeout_ms)
+static __always_inline void question_make(struct question *out, const struct snp_kconf *conf,
+					  const struct question_of *of, __u64 now_ns)
+{
+	const struct snp_addr *s = of->server;
+	__u64 asker = (of->cookie + conf->key[1]) * (conf->key[0] | 1);
+	/* Multilinear hashing with secret keys: no sender can choose two that meet. */
+	__u64 x = (s->w[0] + conf->key[0]) * ((__u64)s->w[1] + (conf->key[1] | 1));
+
+	x += (s->w[2] + (conf->key[0] >> 32)) * ((__u64)s->w[3] + (conf->key[1] >> 29));
+	x += ((__u64)of->qtype << 32 | (__u32)of->server_port << 16 | of->our_port) *
+	     (conf->key[1] | 1);
+	out->q.what = (x ^ of->name) + asker;
+	out->q.asked_ms = now_ns / 1000000;
+	out->q.head = (__u32)of->id << SNP_Q_ID_SHIFT | (asker >> 48 & SNP_Q_ASKER);
+	/* Cookies are given out in turn: sockets made one after the other stand side by side. */
+	out->line = (of->cookie * SNP_Q_SOCKET_LINES + SNP_Q_LINE_OF(of->id)) & (SNP_Q_LINES - 1);
+}
+
+/* How welcome is a way for a new question? Itself first, then free, late, answered ones. */
+enum { WAY_ITSELF, WAY_FREE, WAY_LATE, WAY_ANSWERED, WAY_OPEN };
+#define WAY_NEVER ~0u
+
+static __always_inline __u32 way_cost(const struct snp_question *have, __u32 head,
+				      const struct snp_question *want, __u32 timeout_ms, int evict)
 {
 	__u32 age;
 
-	if (have->state == SNP_Q_FREE)
-		return 1;
-	if (have->id == want->id && have->server == want->server && have->name == want->name &&
-	    have->qtype == want->qtype)
-		return 0;
+	if (head == SNP_Q_FREE)
+		return WAY_FREE;
+	if ((head & SNP_Q_STATE) == SNP_Q_NOTING)
+		return WAY_NEVER;
+	if (have->what == want->what && question_head(head, 0) == question_head(want->head, 0))
+		return WAY_ITSELF;
 	age = want->asked_ms - have->asked_ms;
 	if (age > timeout_ms)
-		return 2;
-	if (have->state == SNP_Q_ANSWERED)
-		return 3;
-	return 0x80000000u - (age & 0x7fffffff); /* an open one: never less than 4 */
+		return WAY_LATE;
+	if ((head & SNP_Q_STATE) == SNP_Q_ANSWERED)
+		return WAY_ANSWERED;
+	/* Of open ones the oldest: never less than WAY_OPEN. */
+	return evict ? 0x80000000u - (age & 0x7fffffff) : WAY_NEVER;
 }
 
-/* The best of the four ways of a set. */
-static __always_inline struct snp_question *question_way(struct snp_question *set,
-							 const struct snp_question *want,
-							 __u32 timeout_ms, __u32 *cost)
+/*
+ * Write *want to the best of the four ways of a line; one that holds an open
+ * question only with evict. The cost of that way, or WAY_NEVER: not written.
+ */
+static __always_inline __u32 question_put(struct snp_question_line *line,
+					  const struct snp_question *want, __u32 timeout_ms,
+					  int evict)
 {
-	__u32 best = 0, least = ~0u, c, i;
+	__u32 best = 0, had = 0, least = WAY_NEVER, i;
+	struct snp_question *q;
 
 #pragma unroll
 	for (i = 0; i < SNP_Q_WAYS; i++) {
-		c = question_cost(&set[i], want, timeout_ms);
-		if (c < least) {
-			least = c;
+		__u32 head = line->q[i].head;
+		__u32 cost = way_cost(&line->q[i], head, want, timeout_ms, evict);
+
+		if (cost < least) {
+			least = cost;
 			best = i;
+			had = head;
 		}
 	}
-	*cost = least;
-	return &set[best & (SNP_Q_WAYS - 1)];
+	if (least == WAY_NEVER)
+		return WAY_NEVER;
+	q = &line->q[best & (SNP_Q_WAYS - 1)];
+	if (__sync_val_compare_and_swap(&q->head, had, question_head(want->head, SNP_Q_NOTING)) !=
+	    had)
+		return WAY_NEVER; /* another CPU took it */
+	q->what = want->what;
+	q->asked_ms = want->asked_ms;
+	/* The answer cannot come before the packet leaves, and that is after this. */
+	*(volatile __u32 *)&q->head = want->head;
+	return least;
 }
 
-static __always_inline void question_note(struct bpf_sock *sk, struct snp_questions *own,
-					  const struct snp_question *q, __u32 timeout_ms)
+static __always_inline struct snp_question_line *
+backlog_line(struct snp_backlog *b, const struct question *want)
 {
-	struct snp_question *way;
-	struct snp_backlog *backlog;
-	__u32 cost;
+	return &b->lines[SNP_Q_BACKLOG_OF(want->q.head >> SNP_Q_ID_SHIFT)];
+}
 
-	way = question_way(&own->q[(q->id & (SNP_Q_SETS - 1)) * SNP_Q_WAYS], q, timeout_ms, &cost);
-	if (cost > 3) {
-		backlog = bpf_sk_storage_get(&snp_backlog, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-		if (backlog) {
-			own->has_backlog = 1;
-			way = question_way(
-				&backlog->q[(q->id / SNP_Q_SETS & (SNP_Q_BACKLOG_SETS - 1)) *
-					    SNP_Q_WAYS],
-				q, timeout_ms, &cost);
-		} else {
-			snp_count(SNP_STAT_Q_STORAGE);
-		}
-		if (cost > 3)
-			snp_count(SNP_STAT_Q_EVICTED);
+static __always_inline void
+question_note(struct __sk_buff *skb, const struct question *want, __u32 timeout_ms)
+{
+	__u32 at = want->line, cost = WAY_NEVER;
+	struct snp_question_line *line = bpf_map_lookup_elem(&snp_questions, &at);
+	struct snp_backlog *backlog = NULL;
+	struct bpf_sock *sk = skb->sk;
+
+	if (line && question_put(line, &want->q, timeout_ms, 0) != WAY_NEVER) {
+		snp_count(SNP_STAT_QUERIES);
+		return;
 	}
-	*way = *q;
+	if (sk)
+		sk = bpf_sk_fullsock(sk);
+	if (sk)
+		backlog = bpf_sk_storage_get(&snp_backlog, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!backlog) {
+		snp_count(SNP_STAT_Q_STORAGE);
+		return;
+	}
+	cost = question_put(backlog_line(backlog, want), &want->q, timeout_ms, 1);
+	if (cost >= WAY_OPEN)
+		snp_count(SNP_STAT_Q_EVICTED);
 	snp_count(SNP_STAT_QUERIES);
 }
 
@@ -95,21 +146,20 @@ static __always_inline __u32 is_not(__u64 x)
 }
 
 /*
- * Look for *want among the four ways of a set: its index plus one, or 0. *near
- * becomes 1 when only the id was the same. Without a branch: of four ways with
- * five comparisons each the verifier would follow every outcome.
+ * Look for *want among the four ways of a line: its index plus one, or 0. *near
+ * becomes 1 when the asker and the id were the same. Without a branch: of four
+ * ways with two comparisons each the verifier would follow every outcome.
  */
-static __always_inline __u32 question_find_in(const struct snp_question *set,
+static __always_inline __u32 question_find_in(const struct snp_question_line *line,
 					      const struct snp_question *want, __u32 *near)
 {
 	__u32 found = 0, i;
 
 #pragma unroll
 	for (i = 0; i < SNP_Q_WAYS; i++) {
-		const struct snp_question *q = &set[i];
-		__u32 id = is_not(q->state) & ~is_not(q->id ^ want->id);
-		__u32 other = is_not((q->server ^ want->server) | (q->name ^ want->name) |
-				     (q->qtype ^ want->qtype));
+		__u32 head = line->q[i].head;
+		__u32 id = is_not(head & SNP_Q_STATE) & ~is_not((head ^ want->head) & ~SNP_Q_STATE);
+		__u32 other = is_not(line->q[i].what ^ want->what);
 
 		*near |= id & other;
 		/* The first that matches: a race may have noted a question twice. */
@@ -118,34 +168,57 @@ static __always_inline __u32 question_find_in(const struct snp_question *set,
 	return found;
 }
 
-/* The open question that *want answers, or NULL and *why. */
-static __always_inline struct snp_question *
-question_find(struct bpf_sock *sk, struct snp_questions *own, const struct snp_question *want,
-	      __u32 timeout_ms, __u32 *why)
+/* Way `found` less one of a line. */
+static __always_inline struct snp_question *question_at(struct snp_question_line *line, __u32 found)
 {
-	struct snp_question *set = &own->q[(want->id & (SNP_Q_SETS - 1)) * SNP_Q_WAYS], *q;
-	__u32 near = 0, found = question_find_in(set, want, &near);
-	struct snp_backlog *backlog;
-
-	if (!found && own->has_backlog) {
-		backlog = bpf_sk_storage_get(&snp_backlog, sk, 0, 0);
-		if (backlog) {
-			set = &backlog->q[(want->id / SNP_Q_SETS & (SNP_Q_BACKLOG_SETS - 1)) *
-					  SNP_Q_WAYS];
-			found = question_find_in(set, want, &near);
-		}
-	}
-	*why = near ? SNP_STAT_MISDIRECTED : SNP_STAT_UNASKED;
-	if (!found)
-		return NULL;
 	found -= 1;
 	asm volatile("%0 &= 3" : "+r"(found)); /* the bound, where the verifier looks */
-	q = &set[found];
-	if (q->state == SNP_Q_ANSWERED) {
+	return &line->q[found];
+}
+
+/* The question that *want repeats, or NULL and *near: its asker and id are there. */
+static __always_inline struct snp_question *
+question_search(struct __sk_buff *skb, const struct question *want, __u32 *near)
+{
+	__u32 at = want->line, found;
+	struct snp_question_line *line = bpf_map_lookup_elem(&snp_questions, &at);
+	struct snp_backlog *backlog;
+	struct bpf_sock *sk;
+
+	found = line ? question_find_in(line, &want->q, near) : 0;
+	if (line && found)
+		return question_at(line, found);
+	sk = skb->sk;
+	if (sk)
+		sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return NULL;
+	backlog = bpf_sk_storage_get(&snp_backlog, sk, 0, 0);
+	if (!backlog)
+		return NULL;
+	line = backlog_line(backlog, want);
+	found = question_find_in(line, &want->q, near);
+	return found ? question_at(line, found) : NULL;
+}
+
+/* The open question that *want answers, and its head; or NULL, and *why. */
+static __always_inline struct snp_question *question_find(struct __sk_buff *skb,
+							  const struct question *want,
+							  __u32 timeout_ms, __u32 *head, __u32 *why)
+{
+	__u32 near = 0;
+	struct snp_question *q = question_search(skb, want, &near);
+
+	if (!q) {
+		*why = near ? SNP_STAT_MISDIRECTED : SNP_STAT_UNASKED;
+		return NULL;
+	}
+	*head = q->head;
+	if ((*head & SNP_Q_STATE) > SNP_Q_DETOUR) { /* answered, or just being asked again */
 		*why = SNP_STAT_DOUBLED;
 		return NULL;
 	}
-	if (want->asked_ms - q->asked_ms > timeout_ms) {
+	if (want->q.asked_ms - q->asked_ms > timeout_ms) {
 		*why = SNP_STAT_LATE;
 		return NULL;
 	}
@@ -153,9 +226,10 @@ question_find(struct bpf_sock *sk, struct snp_questions *own, const struct snp_q
 }
 
 /* Learned from once: of two answers at once on two CPUs, one wins. */
-static __always_inline int question_close(struct snp_question *q, __u32 state)
+static __always_inline int question_close(struct snp_question *q, __u32 head)
 {
-	return __sync_val_compare_and_swap(&q->state, state, SNP_Q_ANSWERED) == state;
+	return __sync_val_compare_and_swap(&q->head, head, question_head(head, SNP_Q_ANSWERED)) ==
+	       head;
 }
 
 #endif

@@ -50,6 +50,13 @@ static __always_inline struct snp_scratch_slot *snp_scratch_at(__u32 at)
 	return bpf_map_lookup_elem(&snp_scratch, &at);
 }
 
+static __always_inline struct snp_scratch_slot *snp_scratch_take(__u32 at)
+{
+	struct snp_scratch_slot *s = snp_scratch_at(at);
+
+	return s && !__sync_val_compare_and_swap(&s->busy, 0, 1) ? s : NULL;
+}
+
 static __always_inline void snp_scratch_give(struct snp_scratch_slot *s)
 {
 	*(volatile __u64 *)&s->busy = 0;
@@ -62,9 +69,8 @@ static __always_inline void snp_scratch_give(struct snp_scratch_slot *s)
  * Linux 6.1 refuses as a map's key or value.
  */
 int snp_scratch_claim(void); /* a slot's index, or -1: none free (counted) */
-int snp_walk(__u32 at, __u32 part);
+int snp_read_question(__u32 at, __u32 expect_qr);
+int snp_read_records(__u32 at);
 int snp_commit(__u32 at);
-
-enum snp_walk_part { SNP_WALK_QUERY, SNP_WALK_ANSWER, SNP_WALK_RECORDS };
 
 #endif

@@ -2,33 +2,35 @@
 /* stages.bpf.c - the stages of a run that are verified by themselves (snp_scratch.bpf.h). */
 #include "bpf/snp_commit.bpf.h"
 
+/* When the first slot of this CPU is busy. */
 __attribute__((noinline)) int snp_scratch_claim(void)
 {
 	__u32 first = bpf_get_smp_processor_id() * SNP_SCRATCH_SLOTS, i;
 
-	for (i = 0; i < SNP_SCRATCH_SLOTS; i++) {
-		struct snp_scratch_slot *s = snp_scratch_at(first + i);
-
-		if (!s)
-			break;
-		if (!__sync_val_compare_and_swap(&s->busy, 0, 1))
-			return first + i;
+	for (i = 1; i < SNP_SCRATCH_SLOTS; i++) {
 		snp_count(SNP_STAT_SLOT_BUSY);
+		if (snp_scratch_take(first + i))
+			return first + i;
 	}
+	snp_count(SNP_STAT_SLOT_BUSY);
 	snp_count(SNP_STAT_NO_SCRATCH);
 	return -1;
 }
 
-/* Walk a part of the slot's message. 0, or DNS_E(reason). */
-__attribute__((noinline)) int snp_walk(__u32 at, __u32 part)
+/* Read the question of the slot's message; expect_qr as in dns_walk_question(). 0, or DNS_E(reason). */
+__attribute__((noinline)) int snp_read_question(__u32 at, __u32 expect_qr)
 {
 	struct snp_scratch_slot *slot = snp_scratch_at(at);
 
-	if (!slot)
-		return DNS_E(NO_SCRATCH);
-	if (part == SNP_WALK_RECORDS)
-		return dns_walk_records(&slot->walk);
-	return dns_walk_question(&slot->walk, part == SNP_WALK_ANSWER ? DNS_FLAG_QR : 0);
+	return slot ? dns_walk_question(&slot->walk, expect_qr) : DNS_E(NO_SCRATCH);
+}
+
+/* Then its records. 0, or DNS_E(reason). */
+__attribute__((noinline)) int snp_read_records(__u32 at)
+{
+	struct snp_scratch_slot *slot = snp_scratch_at(at);
+
+	return slot ? dns_walk_records(&slot->walk) : DNS_E(NO_SCRATCH);
 }
 
 /* Write what the slot's message says. How many addresses stand in the maps now. */

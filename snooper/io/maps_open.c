@@ -208,6 +208,7 @@ static int prepare(struct maps *m, const struct snp_conf *conf)
 		{m->skel->maps.snp_untrusted, 0},
 		{m->skel->maps.snp_questions, 0},
 		{m->skel->maps.snp_backlog, 0},
+		{m->skel->maps.snp_asker, 0},
 		{m->skel->maps.snp_proxy, 0},
 		{m->skel->maps.snp_proxy_seed, 0},
 		{m->skel->maps.snp_proxy_mark, 0},

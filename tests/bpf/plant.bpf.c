@@ -27,23 +27,27 @@ struct snp_t_verdict_map snp_t_verdict SEC(".maps");
 
 static __always_inline int plant_question(struct learn *l, const struct snp_t_control *how)
 {
-	struct snp_questions *own;
-	struct snp_question q;
+	struct dns_walk *w = &l->slot->walk;
+	struct snp_addr server = l->p->src;
+	struct bpf_sock *sk = learn_sock(l);
+	struct snp_asker *asker;
+	struct question q;
 
-	if (learn_read(l, SNP_WALK_ANSWER))
+	if (!sk || learn_read(l, DNS_FLAG_QR))
 		return 0;
-	question_of(&q, l->conf, &l->slot->walk, &l->p->src, l->p->sport, l->p->dport,
-		    bpf_ktime_get_boot_ns());
-	q.name ^= how->name_xor;
-	q.server ^= how->server_xor;
-	q.qtype ^= how->type_xor;
-	q.asked_ms -= how->age_ms;
-	q.state = how->state;
-	own = bpf_sk_storage_get(&snp_questions, l->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!own)
+	w->hash[0] ^= how->name_xor;
+	w->qtype ^= how->type_xor;
+	server.w[3] ^= how->server_xor;
+	learn_question(l, &server, l->p->sport, l->p->dport, bpf_ktime_get_boot_ns(), &q);
+	q.q.asked_ms -= how->age_ms;
+	q.q.head |= how->state & SNP_Q_STATE;
+	question_note(l->skb, &q, l->conf->query_timeout_ms);
+	if (!l->conf->netns_cookie)
+		return 1;
+	asker = bpf_sk_storage_get(&snp_asker, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!asker)
 		return 0;
-	own->netns_cookie = l->conf->netns_cookie + how->other_netns;
-	question_note(l->sk, own, &q, l->conf->query_timeout_ms);
+	asker->netns_cookie = l->conf->netns_cookie + how->other_netns;
 	return 1;
 }
 
@@ -64,7 +68,7 @@ __attribute__((noinline)) int snp_t_plant_it(struct __sk_buff *skb)
 		if (conf)
 			conf->key[0]++;
 	}
-	if (!how->plant || !learn_packet(skb, &l, &p) || p.refused || learn_begin(&l))
+	if (!how->plant || !learn_packet(skb, &l, &p, 1) || p.refused || learn_begin(&l))
 		return 0;
 	planted = plant_question(&l, how);
 	snp_scratch_give(l.slot);

@@ -79,8 +79,9 @@ def test_1_5_a_and_aaaa(lab, snooperd, family):
 def test_1_5_cname_chain(lab, snooperd, family):
     server = lab.outside.address(family)
     assert lab.node.dig('c1.answers.test', 'A' if family == 4 else 'AAAA', server)
+    address = '192.0.2.3' if family == 4 else '2001:db8::3'
+    wait_until(lambda: address in addresses(listed(snooperd, 'c1.answers.test')), what=address)
     line = listed(snooperd, 'c1.answers.test')
-    assert ('192.0.2.3' if family == 4 else '2001:db8::3') in addresses(line)
     assert line['cnames'] == ['c2.answers.test', 'c3.other.test']
 
 
