@@ -40,12 +40,12 @@ class Site:
         self.presence = None  # bench.py: measured once
         self.arm = 'detached'
         self.starts = 0
-        self._settle()
+        self.settle(together=True)
 
     def _local_data(self):
         """Records of our own for unbound; the same names in files for dnsperf."""
         lines = [' local-zone: "bench." static\n']
-        for kind, count, net in ('few', FEW, '198.18'), ('many', MANY, '198.19'):
+        for kind, count, net in ('repeated', FEW, '198.18'), ('distinct', MANY, '198.19'):
             self.files[kind] = f'{self.lab.dir}/{kind}.txt'
             with open(self.files[kind], 'w') as f:
                 f.writelines(f'n{i}.{kind}.bench A\n' for i in range(count))
@@ -53,16 +53,20 @@ class Site:
                       for i in range(count)]
         return ''.join(lines)
 
-    def _settle(self):
+    def settle(self, together):
         """
-        Clients and servers take turns on one CPU, and nobody else there has a say. With two,
-        what is measured is how long an idle CPU takes to wake, which is a multiple of the rest.
+        Together, clients and servers take turns on one CPU, and nobody else there has a say: a
+        ratio is then one of CPU time. With one each, a lone lookup would measure how long an
+        idle CPU takes to wake, which is a multiple of the rest; so that is for many at once.
         """
-        self.cpu = max(os.sched_getaffinity(0))
+        cpus = sorted(os.sched_getaffinity(0))
+        policy, priority = (os.SCHED_FIFO, 1) if together else (os.SCHED_OTHER, 0)
+        self.on_its_cpu = ['chrt', '-f' if together else '-o', str(priority),
+                           'taskset', '-c', str(cpus[-1])]
         for server in self.resolver, self.dnsmasq:
             for task in os.listdir(f'/proc/{server.pid}/task'):
-                os.sched_setaffinity(int(task), {self.cpu})
-                os.sched_setscheduler(int(task), os.SCHED_FIFO, os.sched_param(1))
+                os.sched_setaffinity(int(task), {cpus[-1 if together else 0]})
+                os.sched_setscheduler(int(task), policy, os.sched_param(priority))
 
     def enter(self, arm):
         """Attach or detach what the arm needs."""
@@ -85,8 +89,8 @@ class Site:
         self.snooperd = Snooperd(self.lab, changes, name=f'snooperd{self.starts}').start(60)
 
     def run(self, *argv, cgroup=None):
-        """A client on the CPU of all; what it printed."""
-        argv = ['chrt', '-f', '1', 'taskset', '-c', str(self.cpu), *argv]
+        """A client on its CPU; what it printed."""
+        argv = [*self.on_its_cpu, *argv]
         done = self.node.run(*argv, cgroup=cgroup or self.clients, timeout=60)
         assert done.returncode == 0, f'{argv}: {done.stdout}{done.stderr}'
         return done.stdout

@@ -2,7 +2,7 @@
 /*
  * lookups.c - what one DNS lookup over UDP, and one connect(), cost the caller.
  *
- *   lookups ask STYLE ADDRESS COUNT    lookups one after the other, of names n0.few.bench and on
+ *   lookups ask STYLE ADDRESS COUNT    lookups one after the other, of names n0.repeated.bench and on
  *       connected    one socket, connect() once, send() and recv()
  *       unconnected  one socket, sendto() and recvfrom()
  *       new          as stub resolvers do: socket(), connect(), send(), recv(), close()
@@ -59,7 +59,7 @@ static size_t put_label(uint8_t *to, const char *label)
 	return len + 1;
 }
 
-/* Question for the A records of n<number>.few.bench. Its length. */
+/* Question for the A records of n<number>.repeated.bench. Its length. */
 static size_t make_query(uint8_t *message, uint16_t id, unsigned int number)
 {
 	static const uint8_t tail[] = {0, 0, 1, 0, 1}; /* the root, type A, class IN */
@@ -73,7 +73,7 @@ static size_t make_query(uint8_t *message, uint16_t id, unsigned int number)
 	message[5] = 1; /* QDCOUNT */
 	snprintf(label, sizeof(label), "n%u", number % NAMES);
 	p += put_label(p, label);
-	p += put_label(p, "few");
+	p += put_label(p, "repeated");
 	p += put_label(p, "bench");
 	memcpy(p, tail, sizeof(tail));
 	return (size_t)(p - message) + sizeof(tail);
