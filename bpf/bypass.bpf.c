@@ -11,10 +11,9 @@
 #include "bpf/snp_proxy.bpf.h"
 
 /* Remember the asker's network namespace where the answer's rules need it (rule 1). */
-static __always_inline void note_netns(struct bpf_sock_addr *ctx)
+static __always_inline void note_netns(struct bpf_sock_addr *ctx, struct bpf_sock *sk)
 {
 	struct snp_asker *own;
-	struct bpf_sock *sk = ctx->sk;
 
 	if (!sk)
 		return;
@@ -38,9 +37,8 @@ fallback_of(const struct snp_kconf *conf, const struct snp_addr *family, __u32 t
 
 /* The client asks an observed server as it is: is that a fallback it was sent to before? */
 static __always_inline void
-asked_directly(struct bpf_sock_addr *ctx, const struct snp_endpoint *at, int by_connect)
+asked_directly(struct bpf_sock *sk, const struct snp_endpoint *at, int by_connect)
 {
-	struct bpf_sock *sk = ctx->sk;
 	struct snp_detour *d;
 
 	if (!sk)
@@ -58,11 +56,10 @@ asked_directly(struct bpf_sock_addr *ctx, const struct snp_endpoint *at, int by_
 
 /* Where to send instead, or NULL: the proxy is gone, and this socket may be rerouted. */
 static __always_inline const struct snp_endpoint *
-detour(struct bpf_sock_addr *ctx, const struct snp_kconf *conf, const struct snp_endpoint *at,
+detour(struct bpf_sock *sk, const struct snp_kconf *conf, const struct snp_endpoint *at,
        struct snp_proxy_row *row, int by_connect)
 {
 	const struct snp_endpoint *to;
-	struct bpf_sock *sk = ctx->sk;
 	struct snp_detour *d;
 
 	if (!sk)
@@ -92,6 +89,8 @@ detour(struct bpf_sock_addr *ctx, const struct snp_kconf *conf, const struct snp
 static __always_inline const struct snp_endpoint *
 bypass(struct bpf_sock_addr *ctx, const struct snp_endpoint *at, int by_connect)
 {
+	/* Read once: clang would keep the address of ctx->sk, which is no ctx to the verifier. */
+	struct bpf_sock *sk = ctx->sk;
 	struct snp_kconf *conf = snp_conf_now();
 	struct snp_proxy_row *row;
 	enum proxy_is is;
@@ -101,13 +100,13 @@ bypass(struct bpf_sock_addr *ctx, const struct snp_endpoint *at, int by_connect)
 	if (!conf || !port_observed(conf, at->port))
 		return NULL;
 	index = proxy_find(conf, at);
-	if (index >= 0 || addr_is_loopback(&at->addr))
-		note_netns(ctx);
+	if (addr_is_loopback(&at->addr))
+		note_netns(ctx, sk);
 	if (index < 0) {
-		asked_directly(ctx, at, by_connect);
+		asked_directly(sk, at, by_connect);
 		return NULL;
 	}
-	probe = ctx->sk && ctx->sk->mark == SNP_PROBE_MARK;
+	probe = sk && sk->mark == SNP_PROBE_MARK;
 	proto = ctx->type == SOCK_STREAM ? SNP_PROXY_TCP : SNP_PROXY_UDP;
 	is = proxy_look(ctx, conf, index, at, proto);
 	if (is == PROXY_UNKNOWN && !probe)
@@ -116,12 +115,12 @@ bypass(struct bpf_sock_addr *ctx, const struct snp_endpoint *at, int by_connect)
 	if (row && is != PROXY_UNKNOWN)
 		proxy_note(row, proto, is == PROXY_GONE);
 	if (!row || is != PROXY_GONE) {
-		asked_directly(ctx, at, by_connect);
+		asked_directly(sk, at, by_connect);
 		return NULL;
 	}
 	if (probe)
 		return NULL;
-	return detour(ctx, conf, at, row, by_connect);
+	return detour(sk, conf, at, row, by_connect);
 }
 
 static __always_inline void ask4(struct bpf_sock_addr *ctx, int by_connect)
