@@ -52,7 +52,7 @@ struct snp_backlog {
 	struct snp_question_line lines[SNP_Q_BACKLOG_LINES];
 };
 
-/* What else a socket's storage remembers: written at connect and sendmsg. */
+/* Of a socket that asked a loopback resolver: written at connect and sendmsg. */
 struct snp_asker {
 	__u64 netns_cookie;
 };
