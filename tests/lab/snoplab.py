@@ -12,9 +12,11 @@ ends (leftovers.py). servers.py has name servers, daemon.py has snooperd.
 """
 import contextlib
 import ctypes
+import glob
 import os
 import pickle
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -137,6 +139,8 @@ class Lab:
         leftovers.remove_cgroup(self.cgroup)
         for host in self.hosts:
             leftovers.remove_netns(host.netns)
+        for pinned in glob.glob(f'{self.bpffs}-*'):
+            shutil.rmtree(pinned)  # its maps take 200 MiB
 
     def __enter__(self):
         return self
