@@ -121,6 +121,18 @@ static void follow_proxy_cgroup(struct daemon *d)
 		log_err("event=attach-failed reason=\"%s\"", why.text);
 }
 
+/* On time: no later than a tick, and no sooner than a turn of the loop. */
+static void on_expiring(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	uint64_t next_ns = daemon_expire(d), now_ns = clock_boot_ns();
+	struct timeval wait = {.tv_usec = TICK_MS * 1000};
+
+	if (next_ns < now_ns + TICK_MS * SNP_NS_PER_MS)
+		wait.tv_usec = next_ns > now_ns ? (next_ns - now_ns) / 1000 + 1000 : 1000;
+	event_add(d->expiring, &wait);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
@@ -132,7 +144,6 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 			 lost);
 	if (lost || now_ns - d->scan.started_ns > SCAN_EVERY_NS)
 		start_scan(d);
-	daemon_sweep(d);
 	follow_proxy_cgroup(d);
 	for (size_t i = 0; i < d->conf->proxy.n_addresses; i++)
 		look_at_proxy(&d->conf->proxy.addresses[i]);
@@ -176,6 +187,8 @@ static int start_loop(struct daemon *d)
 		r = add_event(d, &d->drain, -1, 0, on_ring, 0);
 	if (!r)
 		r = add_event(d, &d->scanning, -1, 0, on_scanning, 0);
+	if (!r)
+		r = add_event(d, &d->expiring, -1, 0, on_expiring, 0);
 	if (!r)
 		r = add_event(d, &d->ring, maps_ring_fd(d->maps), EV_READ | EV_PERSIST, on_ring, 0);
 	if (!r)
@@ -223,8 +236,8 @@ static int start_export(struct daemon *d)
 
 static void fini(struct daemon *d)
 {
-	struct event **events[] = {&d->ring,   &d->drain,   &d->tick,  &d->scanning,
-				   &d->sighup, &d->sigterm, &d->sigint};
+	struct event **events[] = {&d->ring,	 &d->drain,  &d->tick,	  &d->scanning,
+				   &d->expiring, &d->sighup, &d->sigterm, &d->sigint};
 
 	export_free(d->export);
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
@@ -266,6 +279,7 @@ static int start(struct daemon *d, struct maps_problem *why)
 	daemon_scan_start(d);
 	while (daemon_scan_step(d))
 		;
+	on_expiring(-1, 0, d);
 	why->text[0] = 0;
 	return start_export(d);
 }

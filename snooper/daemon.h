@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "snooper/base/clock.h"
 #include "snooper/core/conf.h"
 #include "snooper/core/fqdn_cache.h"
 #include "snooper/io/maps.h"
@@ -29,8 +30,9 @@ struct scan {
 	uint64_t collected, put_back; /* since start of the daemon */
 };
 
-#define DEGRADED_MAX	16
-#define UNTRUSTED_SHOWN 64
+#define DEGRADED_MAX	   16
+#define DAEMON_TTL_ZERO_NS (10 * SNP_NS_PER_S) /* how long what was learned with TTL 0 is shown */
+#define UNTRUSTED_SHOWN	   64
 
 struct daemon {
 	const char *conf_path;
@@ -39,7 +41,7 @@ struct daemon {
 	struct fqdn_cache *cache;
 	struct export *export;
 	struct event_base *base;
-	struct event *ring, *drain, *tick, *scanning, *sighup, *sigterm, *sigint;
+	struct event *ring, *drain, *tick, *scanning, *expiring, *sighup, *sigterm, *sigint;
 	uint64_t started_ns;
 	uint32_t proxy_generation;
 	uint64_t proxy_cgroup_id; /* that the programs are attached to, 0: none */
@@ -58,8 +60,8 @@ int daemon_run(const char *conf_path, struct snp_conf *conf_take);
 /* daemon_learn.c */
 void daemon_news(void *ctx, const struct snp_event *e);
 void daemon_scan_start(struct daemon *d);
-bool daemon_scan_step(struct daemon *d); /* false: the scan is done */
-void daemon_sweep(struct daemon *d);
+bool daemon_scan_step(struct daemon *d);  /* false: the scan is done */
+uint64_t daemon_expire(struct daemon *d); /* when to call again, UINT64_MAX: not before news */
 
 /* daemon_show.c: the source behind the gRPC face */
 int daemon_list(void *ctx, const char *pattern, uint64_t *cursor, export_emit_fn emit,

@@ -6,25 +6,24 @@
 #include "snooper/base/log.h"
 #include "snooper/daemon.h"
 
-#define SCAN_ROWS 1024 /* a slice: well under a millisecond */
+#define SCAN_ROWS    1024 /* a slice: well under a millisecond */
+#define EXPIRE_FACTS 1024 /* at two look-ups each */
 
-/* What was just learned with TTL 0 is shown a little longer: it was never alive. */
-#define LINGER_NS (10 * SNP_NS_PER_S)
-
-static void remember(struct daemon *d, const struct snp_fact_key *key, const struct snp_fact *fact)
+static void
+remember(struct daemon *d, const struct snp_name_key *name, const struct fqdn_fact *fact)
 {
 	struct snp_name_row row;
 	int r;
 
-	if (!fqdn_cache_has(d->cache, &key->name)) {
-		if (maps_name(d->maps, &key->name, &row))
+	if (!fqdn_cache_find(d->cache, name, NULL)) {
+		if (maps_name(d->maps, name, &row))
 			return; /* collected since */
-		r = fqdn_cache_name(d->cache, &key->name, row.wire, row.wire_len);
+		r = fqdn_cache_name(d->cache, name, row.wire, row.wire_len, false, clock_boot_ns());
 		if (r < 0)
 			goto full;
 	}
-	r = fqdn_cache_put(d->cache, key, fact);
-	if (r == 0)
+	r = fqdn_cache_put(d->cache, name, fact);
+	if (r >= 0)
 		return;
 full:
 	if (!d->cache_full)
@@ -33,40 +32,62 @@ full:
 	d->cache_full = true;
 }
 
+/* Until when a fact is kept: what was learned with TTL 0 was never alive, and is shown for a moment. */
+static uint64_t kept_until(uint64_t expiry_ns, uint64_t seen_ns)
+{
+	return expiry_ns > seen_ns ? expiry_ns : seen_ns + DAEMON_TTL_ZERO_NS;
+}
+
 void daemon_news(void *ctx, const struct snp_event *e)
 {
 	struct daemon *d = ctx;
-	struct snp_fact fact = {
+	struct fqdn_fact fact = {
 		.first_seen_ns = e->ts_ns,
 		.last_seen_ns = e->ts_ns,
 		.cgroup_id = e->cgroup_id,
 		.origin = SNP_ORIGIN_KERNEL,
+		.reconcile = FQDN_OFF,
 	};
 
 	for (unsigned int i = 0; i < e->nfacts; i++) {
-		struct snp_fact_key key = {.name = e->name, .addr = e->facts[i].addr};
-
-		fact.expiry_ns = e->facts[i].expiry_ns;
-		remember(d, &key, &fact);
+		fact.addr = e->facts[i].addr;
+		fact.expiry_ns = kept_until(e->facts[i].expiry_ns, e->ts_ns);
+		remember(d, &e->name, &fact);
 	}
+}
+
+/* A row of the maps, as the cache has it. */
+static struct fqdn_fact
+fact_of(const struct snp_fact_key *key, const struct snp_fact *row, bool granted)
+{
+	return (struct fqdn_fact){
+		.addr = key->addr,
+		.expiry_ns = granted ? 0 : kept_until(row->expiry_ns, row->last_seen_ns),
+		.granted_ns = granted ? row->expiry_ns : 0,
+		.first_seen_ns = row->first_seen_ns,
+		.last_seen_ns = row->last_seen_ns,
+		.cgroup_id = row->cgroup_id,
+		.ttl_s = row->ttl_s,
+		.origin = row->origin,
+		.reconcile = FQDN_OFF,
+	};
 }
 
 static void scan_fact(void *ctx, const struct snp_fact_key *key, const struct snp_fact *fact)
 {
 	struct daemon *d = ctx;
 	bool granted = d->scan.stage == SCAN_GRANTED;
+	struct fqdn_fact seen = fact_of(key, fact, granted);
 	int r;
 
-	if (fact->expiry_ns + SNP_COLLECT_AFTER_NS > d->scan.started_ns) {
-		if (fact->expiry_ns + LINGER_NS > d->scan.started_ns)
-			remember(d, key, fact);
+	if (seen.expiry_ns > d->scan.started_ns || seen.granted_ns > d->scan.started_ns)
+		remember(d, &key->name, &seen);
+	if (fact->expiry_ns + SNP_COLLECT_AFTER_NS > d->scan.started_ns)
 		return;
-	}
 	r = granted ? maps_collect_granted(d->maps, key, d->scan.started_ns)
 		    : maps_collect_fact(d->maps, key, d->scan.started_ns);
 	if (r == 1) {
-		d->scan.collected++;
-		fqdn_cache_drop(d->cache, key);
+		d->scan.collected++; /* the cache forgot it long ago */
 	} else if (r == 0) {
 		d->scan.put_back++;
 	}
@@ -118,15 +139,19 @@ bool daemon_scan_step(struct daemon *d)
 	return s->stage != SCAN_IDLE;
 }
 
-static uint64_t expiry_in_maps(void *ctx, const struct snp_fact_key *key)
+static void
+expiry_in_maps(void *ctx, const struct snp_fact_key *key, uint64_t *expiry_ns, uint64_t *granted_ns)
 {
 	struct daemon *d = ctx;
-	struct snp_fact fact;
+	struct snp_fact row;
 
-	return maps_fact(d->maps, key, &fact) ? 0 : fact.expiry_ns;
+	if (!maps_fact(d->maps, MAPS_LEARNED, key, &row))
+		*expiry_ns = kept_until(row.expiry_ns, row.last_seen_ns);
+	if (!maps_fact(d->maps, MAPS_GRANTED, key, &row))
+		*granted_ns = row.expiry_ns;
 }
 
-void daemon_sweep(struct daemon *d)
+uint64_t daemon_expire(struct daemon *d)
 {
-	fqdn_cache_sweep(d->cache, clock_boot_ns() - LINGER_NS, 4096, expiry_in_maps, d);
+	return fqdn_cache_expire(d->cache, clock_boot_ns(), EXPIRE_FACTS, expiry_in_maps, d);
 }

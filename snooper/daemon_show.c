@@ -10,20 +10,42 @@
 #include "snooper/core/name.h"
 #include "snooper/daemon.h"
 
-#define LIST_SLICE	  256 /* names looked at in a turn */
-#define CHAIN_MAX	  16
-#define TTL_ZERO_SHOWN_NS (10 * SNP_NS_PER_S)
-#define CAP_SHOWN_NS	  (60 * SNP_NS_PER_S)
+#define LIST_SLICE   2048 /* facts looked at in a turn, at a look-up each */
+#define CHAIN_MAX    16
+#define CAP_SHOWN_NS (60 * SNP_NS_PER_S)
 
 static uint64_t ms_between(uint64_t from_ns, uint64_t to_ns)
 {
 	return to_ns > from_ns ? (to_ns - from_ns) / SNP_NS_PER_MS : 0;
 }
 
-/* Shown while it lives; one of TTL 0 for a moment after it was learned. */
-static bool is_shown(const struct snp_fact *f, uint64_t now_ns)
+/*
+ * How long a fact holds: as the maps say, for news of a renewal may be held back, and
+ * as the cache does, which may know more than them. False: it is over.
+ */
+static bool fact_now(struct daemon *d, const struct snp_name_key *name,
+		     const struct fqdn_fact *fact, uint64_t now_ns, struct snp_listed_addr *out)
 {
-	return f->expiry_ns > now_ns || (!f->ttl_s && f->last_seen_ns + TTL_ZERO_SHOWN_NS > now_ns);
+	struct snp_fact_key key = {.name = *name, .addr = fact->addr};
+	uint64_t until_ns = fact->granted_ns, seen_ns = fact->last_seen_ns;
+	struct snp_fact row;
+
+	if (!maps_fact(d->maps, MAPS_LEARNED, &key, &row)) {
+		seen_ns = row.last_seen_ns;
+		if (row.expiry_ns > until_ns)
+			until_ns = row.expiry_ns;
+	}
+	if (until_ns <= now_ns && fact->expiry_ns <= now_ns)
+		return false;
+	*out = (struct snp_listed_addr){
+		.addr = fact->addr,
+		.expires_in_ms = ms_between(now_ns, until_ns),
+		.first_seen_ms = ms_between(fact->first_seen_ns, now_ns),
+		.last_seen_ms = ms_between(seen_ns, now_ns),
+		.origin = fact->origin,
+		.reconcile = fqdn_reconcile_text(fact->reconcile),
+	};
+	return true;
 }
 
 static size_t list_addrs(struct daemon *d, const struct fqdn_name *name, uint64_t now_ns,
@@ -31,21 +53,8 @@ static size_t list_addrs(struct daemon *d, const struct fqdn_name *name, uint64_
 {
 	size_t n = 0;
 
-	for (uint32_t i = 0; i < name->n_facts; i++) {
-		struct snp_fact_key key = {.name = name->key, .addr = name->facts[i].addr};
-		struct snp_fact f;
-
-		if (maps_fact(d->maps, &key, &f) || !is_shown(&f, now_ns))
-			continue;
-		out[n++] = (struct snp_listed_addr){
-			.addr = key.addr,
-			.expires_in_ms = ms_between(now_ns, f.expiry_ns),
-			.first_seen_ms = ms_between(f.first_seen_ns, now_ns),
-			.last_seen_ms = ms_between(f.last_seen_ns, now_ns),
-			.origin = f.origin,
-			.reconcile = "off",
-		};
-	}
+	for (uint32_t i = 0; i < name->n_facts; i++)
+		n += fact_now(d, &name->key, &name->facts[i], now_ns, &out[n]);
 	return n;
 }
 
@@ -116,7 +125,7 @@ int daemon_list(void *ctx, const char *pattern, uint64_t *cursor, export_emit_fn
 		pattern = NULL;
 	if (pattern && !match_pattern_valid(pattern))
 		return -EINVAL;
-	for (unsigned int i = 0; i < LIST_SLICE; i++) {
+	for (unsigned int looked = 0; looked < LIST_SLICE; looked += name.n_facts + 1) {
 		int r;
 
 		if (!fqdn_cache_next(d->cache, cursor, &name))

@@ -5,9 +5,17 @@
  * core: pure. No clock, no I/O; the caller passes the time in. Single-threaded.
  * Times are CLOCK_BOOTTIME nanoseconds. Names are canonical wire form (name.h).
  *
- * The maps are the truth and this is an index of them: it can be dropped and
- * filled again at any time. A fact is put as often as it is seen; a deadline
- * never moves earlier.
+ * A name is put, then its facts, as often as they are seen. A deadline never
+ * moves earlier. What is over goes by fqdn_cache_expire(), soonest first.
+ *
+ * Full (max_names, max_facts): what is over goes first; then, for a name that
+ * policy needs, the one that policy does not need and that ends soonest; nothing
+ * that policy needs is ever taken for another, and a name that it does not need
+ * is refused instead. fqdn_cache_counts tells how often.
+ *
+ * Every change of a name gets the next number of one sequence, and names stand in
+ * the order of their last change (fqdn_watch.h), so that a reader may stop anywhere
+ * and go on: it gets what changed since, each name once, in its last state.
  */
 #ifndef SNP_FQDN_CACHE_H
 #define SNP_FQDN_CACHE_H
@@ -18,50 +26,86 @@
 
 #include "bpf/snp_fact.h"
 
-struct fqdn_cache; /* opaque; fqdn_cache.c */
+struct fqdn_cache; /* opaque; fqdn_cache_priv.h */
+
+/* What an independent look-up said of an address. */
+enum fqdn_reconcile {
+	FQDN_PENDING,	  /* not asked yet */
+	FQDN_CONFIRMED,	  /* it has the address too */
+	FQDN_UNCONFIRMED, /* it has others */
+	FQDN_CONFLICT,	  /* it says that there is no such name, or gives refused addresses only */
+	FQDN_UNREACHABLE, /* it does not answer */
+	FQDN_OFF,	  /* nobody asks */
+};
+const char *fqdn_reconcile_text(enum fqdn_reconcile r);
+
+struct fqdn_fact {
+	struct snp_addr addr;
+	uint64_t expiry_ns;  /* as the kernel learned it; 0: it did not */
+	uint64_t granted_ns; /* as of another origin; 0: of none */
+	uint64_t first_seen_ns, last_seen_ns;
+	uint64_t cgroup_id; /* of the socket that first asked; 0: nobody here did */
+	uint32_t ttl_s;	    /* of the last answer, clamped */
+	uint8_t origin;	    /* enum snp_origin: kernel if it learned it, else the granted one's */
+	uint8_t reconcile;  /* enum fqdn_reconcile */
+};
 
 /* One name; borrowed, until the next call that changes the cache. */
 struct fqdn_name {
 	struct snp_name_key key;
-	uint32_t n_facts;
+	uint64_t changed; /* when, in the sequence of changes */
+	uint32_t n_facts; /* 0: it is gone */
 	uint8_t wire_len;
 	const uint8_t *wire;
-	const struct fqdn_fact {
-		struct snp_addr addr;
-		struct snp_fact fact;
-	} * facts;
+	const struct fqdn_fact *facts;
+};
+
+struct fqdn_cache_counts {
+	uint64_t evicted_names; /* for one that policy needs */
+	uint64_t refused_names, refused_facts;
 };
 
 /* At most max_names names and max_facts facts. NULL when out of memory. */
 struct fqdn_cache *fqdn_cache_new(size_t max_names, size_t max_facts);
 void fqdn_cache_free(struct fqdn_cache *c);
 
-/* Is the name known? */
-bool fqdn_cache_has(const struct fqdn_cache *c, const struct snp_name_key *key);
-
-/* Make the name known. 0; -ENOSPC at max_names; -ENOMEM. Known already: 0. */
-int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const uint8_t *wire,
-		    size_t wire_len);
+/* Is the name known? *out (may be NULL) is it. */
+bool fqdn_cache_find(const struct fqdn_cache *c, const struct snp_name_key *key,
+		     struct fqdn_name *out);
 
 /*
- * Record a fact. 0; -ENOENT when the name is not known; -ENOSPC at max_facts
- * (nothing is evicted); -ENOMEM.
+ * Make the name known; needed: policy needs it. 0; -ENOSPC: the cache is full (see
+ * above); -ENOMEM. Known already: 0, and needed is noted.
  */
-int fqdn_cache_put(struct fqdn_cache *c, const struct snp_fact_key *key,
-		   const struct snp_fact *fact);
+int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const uint8_t *wire,
+		    size_t wire_len, bool needed, uint64_t now_ns);
 
-/* Forget a fact. A name without facts is forgotten by fqdn_cache_sweep(). */
+/*
+ * Record a fact of the kernel (expiry_ns), of another origin (granted_ns), or
+ * both; what is 0 is left as it is. 0; 1: that was news; -ENOENT when the name is
+ * not known; -ENOSPC at max_facts; -ENOMEM.
+ */
+int fqdn_cache_put(struct fqdn_cache *c, const struct snp_name_key *name,
+		   const struct fqdn_fact *fact);
+
+/* An address's outcome of reconciliation. Nothing, when the fact is gone. */
+void fqdn_cache_judge(struct fqdn_cache *c, const struct snp_name_key *name,
+		      const struct snp_addr *addr, enum fqdn_reconcile outcome);
+
+/* Forget a fact, and its name with the last one. */
 void fqdn_cache_drop(struct fqdn_cache *c, const struct snp_fact_key *key);
 
-/* The expiry a fact has in the maps by now; 0 when it is gone. */
-typedef uint64_t (*fqdn_expiry_fn)(void *ctx, const struct snp_fact_key *key);
+/* What the maps say by now of a fact that seems to be over: *expiry_ns, *granted_ns, 0 for gone. */
+typedef void (*fqdn_expiry_fn)(void *ctx, const struct snp_fact_key *key, uint64_t *expiry_ns,
+			       uint64_t *granted_ns);
 
 /*
- * Look at up to budget places from where the last call stopped, and forget facts that
- * expired before before_ns, also by expiry(), and names left without any.
+ * Forget facts that were over before before_ns, also by expiry(), soonest first, and
+ * names left without any; budget: how many facts to look at. Returns when the next one
+ * is due (UINT64_MAX: none); before before_ns when the budget did not do.
  */
-void fqdn_cache_sweep(struct fqdn_cache *c, uint64_t before_ns, size_t budget,
-		      fqdn_expiry_fn expiry, void *ctx);
+uint64_t fqdn_cache_expire(struct fqdn_cache *c, uint64_t before_ns, size_t budget,
+			   fqdn_expiry_fn expiry, void *ctx);
 
 /*
  * The next name at or after *cursor (0: the first). Returns false at the end;
@@ -71,5 +115,6 @@ bool fqdn_cache_next(const struct fqdn_cache *c, uint64_t *cursor, struct fqdn_n
 
 size_t fqdn_cache_names(const struct fqdn_cache *c);
 size_t fqdn_cache_facts(const struct fqdn_cache *c);
+const struct fqdn_cache_counts *fqdn_cache_counts(const struct fqdn_cache *c);
 
 #endif

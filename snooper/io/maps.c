@@ -108,11 +108,22 @@ int maps_name(struct maps *m, const struct snp_name_key *key, struct snp_name_ro
 	return bpf_map_lookup_elem(MAP_FD(m, snp_names), key, row) ? -errno : 0;
 }
 
-int maps_fact(struct maps *m, const struct snp_fact_key *key, struct snp_fact *fact)
+static int facts_fd(struct maps *m, enum maps_table table)
 {
-	if (!bpf_map_lookup_elem(MAP_FD(m, snp_learned), key, fact))
+	return table == MAPS_LEARNED ? MAP_FD(m, snp_learned) : MAP_FD(m, snp_granted);
+}
+
+int maps_fact(struct maps *m, enum maps_table table, const struct snp_fact_key *key,
+	      struct snp_fact *fact)
+{
+	return bpf_map_lookup_elem(facts_fd(m, table), key, fact) ? -errno : 0;
+}
+
+int maps_grant(struct maps *m, const struct snp_fact_key *key, const struct snp_fact *fact)
+{
+	if (!bpf_map_update_elem(MAP_FD(m, snp_granted), key, fact, BPF_ANY))
 		return 0;
-	return bpf_map_lookup_elem(MAP_FD(m, snp_granted), key, fact) ? -errno : 0;
+	return errno == E2BIG ? -ENOSPC : -errno;
 }
 
 /* One batch of a hash table. Returns 1 more, 0 at the end, or -errno; *n rows were read. */
@@ -159,7 +170,7 @@ int maps_walk_facts(struct maps *m, enum maps_table table, struct maps_pos *pos,
 	struct snp_fact_key *keys = calloc(n, sizeof(*keys));
 	SNP_CLEANUP(snp_freep)
 	struct snp_fact *facts = calloc(n, sizeof(*facts));
-	int fd = table == MAPS_LEARNED ? MAP_FD(m, snp_learned) : MAP_FD(m, snp_granted), r;
+	int fd = facts_fd(m, table), r;
 
 	if (!keys || !facts)
 		return -ENOMEM;

@@ -76,9 +76,15 @@ int maps_ring_fd(const struct maps *m);
 int maps_ring_start(struct maps *m, maps_event_fn event, void *ctx);
 int maps_ring_consume(struct maps *m, unsigned int most);
 
-/* A name's row, a fact's row (learned, else granted). -ENOENT when there is none. */
+enum maps_table { MAPS_LEARNED, MAPS_GRANTED };
+
+/* A name's row, a fact's row. -ENOENT when there is none. */
 int maps_name(struct maps *m, const struct snp_name_key *key, struct snp_name_row *row);
-int maps_fact(struct maps *m, const struct snp_fact_key *key, struct snp_fact *fact);
+int maps_fact(struct maps *m, enum maps_table table, const struct snp_fact_key *key,
+	      struct snp_fact *fact);
+
+/* Write a fact of another origin than the kernel. -ENOSPC: the table is full. */
+int maps_grant(struct maps *m, const struct snp_fact_key *key, const struct snp_fact *fact);
 
 /*
  * Walk a table in slices. *pos is 0 at first; visit() is called for up to about
@@ -89,7 +95,6 @@ typedef void (*maps_name_fn)(void *ctx, const struct snp_name_key *key,
 			     const struct snp_name_row *row);
 typedef void (*maps_fact_fn)(void *ctx, const struct snp_fact_key *key,
 			     const struct snp_fact *fact);
-enum maps_table { MAPS_LEARNED, MAPS_GRANTED };
 struct maps_pos {
 	bool started;
 	uint32_t token[8];

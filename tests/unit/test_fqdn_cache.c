@@ -1,50 +1,64 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* test_fqdn_cache.c - the index of names: filled, listed, swept, bounded. */
+/* test_fqdn_cache.c - names and facts: filled, listed, over in time, bounded. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "snooper/core/fqdn_cache.h"
 
-static struct snp_fact_key key_of(uint64_t name, uint8_t addr)
+static struct snp_addr addr_of(uint8_t last)
 {
-	struct snp_fact_key key = {.name = {.id = name}};
+	struct snp_addr a = {0};
 
-	key.addr.b[10] = key.addr.b[11] = 0xff;
-	key.addr.b[12] = 192;
-	key.addr.b[15] = addr;
-	return key;
+	a.b[10] = a.b[11] = 0xff;
+	a.b[12] = 192;
+	a.b[15] = last;
+	return a;
 }
 
-static int put(struct fqdn_cache *c, uint64_t name, uint8_t addr, uint64_t expiry_ns)
+static int put(struct fqdn_cache *c, uint64_t id, uint8_t addr, uint64_t expiry_ns)
 {
-	struct snp_fact_key key = key_of(name, addr);
-	struct snp_fact fact = {.expiry_ns = expiry_ns};
+	struct snp_name_key key = {.id = id};
+	struct fqdn_fact fact = {.addr = addr_of(addr), .expiry_ns = expiry_ns};
 
 	return fqdn_cache_put(c, &key, &fact);
 }
 
-static int name(struct fqdn_cache *c, uint64_t id)
+static int name(struct fqdn_cache *c, uint64_t id, bool needed)
 {
 	struct snp_name_key key = {.id = id};
 	uint8_t wire[] = {1, 'a', 0};
 
-	return fqdn_cache_name(c, &key, wire, sizeof(wire));
+	return fqdn_cache_name(c, &key, wire, sizeof(wire), needed, 0);
 }
 
-static uint64_t as_cached(void *ctx, const struct snp_fact_key *key)
+static bool has(const struct fqdn_cache *c, uint64_t id)
 {
-	return 0;
+	return fqdn_cache_find(c, &(struct snp_name_key){.id = id}, NULL);
 }
 
-static uint64_t renewed(void *ctx, const struct snp_fact_key *key)
+static struct fqdn_name found(const struct fqdn_cache *c, uint64_t id)
 {
-	return *(uint64_t *)ctx;
+	struct fqdn_name n = {0};
+
+	assert_true(fqdn_cache_find(c, &(struct snp_name_key){.id = id}, &n));
+	return n;
+}
+
+static void
+as_cached(void *ctx, const struct snp_fact_key *key, uint64_t *expiry_ns, uint64_t *granted_ns)
+{
+}
+
+static void
+renewed(void *ctx, const struct snp_fact_key *key, uint64_t *expiry_ns, uint64_t *granted_ns)
+{
+	*expiry_ns = *(uint64_t *)ctx;
 }
 
 static size_t count(const struct fqdn_cache *c)
@@ -63,8 +77,8 @@ static void a_fact_needs_its_name(void **state)
 	struct fqdn_cache *c = fqdn_cache_new(10, 10);
 
 	assert_int_equal(put(c, 1, 1, 100), -ENOENT);
-	assert_int_equal(name(c, 1), 0);
-	assert_int_equal(put(c, 1, 1, 100), 0);
+	assert_int_equal(name(c, 1, false), 0);
+	assert_int_equal(put(c, 1, 1, 100), 1);
 	assert_int_equal(fqdn_cache_facts(c), 1);
 	fqdn_cache_free(c);
 }
@@ -72,15 +86,55 @@ static void a_fact_needs_its_name(void **state)
 static void a_deadline_never_moves_earlier(void **state)
 {
 	struct fqdn_cache *c = fqdn_cache_new(10, 10);
-	struct fqdn_name n;
-	uint64_t cursor = 0;
 
-	name(c, 1);
-	put(c, 1, 1, 200);
+	name(c, 1, false);
+	assert_int_equal(put(c, 1, 1, 200), 1);
+	assert_int_equal(put(c, 1, 1, 100), 0);
+	assert_int_equal(found(c, 1).n_facts, 1);
+	assert_int_equal(found(c, 1).facts[0].expiry_ns, 200);
+	fqdn_cache_free(c);
+}
+
+static void what_the_kernel_learned_is_of_the_kernel(void **state)
+{
+	struct fqdn_cache *c = fqdn_cache_new(10, 10);
+	struct snp_name_key key = {.id = 1};
+	struct fqdn_fact fact = {
+		.addr = addr_of(1), .granted_ns = 500, .origin = SNP_ORIGIN_RESOLVER};
+
+	name(c, 1, false);
+	assert_int_equal(fqdn_cache_put(c, &key, &fact), 1);
+	assert_int_equal(found(c, 1).facts[0].origin, SNP_ORIGIN_RESOLVER);
 	put(c, 1, 1, 100);
-	assert_true(fqdn_cache_next(c, &cursor, &n));
-	assert_int_equal(n.n_facts, 1);
-	assert_int_equal(n.facts[0].fact.expiry_ns, 200);
+	assert_int_equal(found(c, 1).facts[0].origin, SNP_ORIGIN_KERNEL);
+	assert_int_equal(found(c, 1).facts[0].granted_ns, 500);
+	assert_int_equal(fqdn_cache_put(c, &key, &fact), 0);
+	assert_int_equal(found(c, 1).facts[0].origin, SNP_ORIGIN_KERNEL);
+	/* It is kept as long as either says. */
+	assert_int_equal(fqdn_cache_expire(c, 200, 100, as_cached, NULL), 500);
+	assert_true(has(c, 1));
+	assert_int_equal(fqdn_cache_expire(c, 501, 100, as_cached, NULL), UINT64_MAX);
+	assert_false(has(c, 1));
+	fqdn_cache_free(c);
+}
+
+static void an_outcome_is_kept_with_its_address(void **state)
+{
+	struct fqdn_cache *c = fqdn_cache_new(10, 10);
+	struct snp_name_key key = {.id = 1};
+	struct snp_addr other = addr_of(9), one = addr_of(1);
+	uint64_t before;
+
+	name(c, 1, false);
+	put(c, 1, 1, 100);
+	before = found(c, 1).changed;
+	fqdn_cache_judge(c, &key, &other, FQDN_CONFLICT);
+	assert_int_equal(found(c, 1).changed, before);
+	fqdn_cache_judge(c, &key, &one, FQDN_CONFIRMED);
+	assert_true(found(c, 1).changed > before);
+	assert_string_equal(fqdn_reconcile_text(found(c, 1).facts[0].reconcile), "confirmed");
+	put(c, 1, 1, 300);
+	assert_int_equal(found(c, 1).facts[0].reconcile, FQDN_CONFIRMED);
 	fqdn_cache_free(c);
 }
 
@@ -88,98 +142,162 @@ static void a_full_cache_refuses_the_new_and_keeps_the_old(void **state)
 {
 	struct fqdn_cache *c = fqdn_cache_new(2, 2);
 
-	assert_int_equal(name(c, 1), 0);
-	assert_int_equal(name(c, 2), 0);
-	assert_int_equal(name(c, 3), -ENOSPC);
-	assert_int_equal(name(c, 2), 0);
-	assert_int_equal(put(c, 1, 1, 100), 0);
-	assert_int_equal(put(c, 1, 2, 100), 0);
+	assert_int_equal(name(c, 1, false), 0);
+	assert_int_equal(name(c, 2, false), 0);
+	assert_int_equal(put(c, 1, 1, 100), 1);
+	assert_int_equal(put(c, 2, 2, 100), 1);
+	assert_int_equal(name(c, 3, false), -ENOSPC);
+	assert_int_equal(name(c, 2, false), 0);
 	assert_int_equal(put(c, 2, 3, 100), -ENOSPC);
-	assert_int_equal(put(c, 1, 2, 300), 0);
+	assert_int_equal(put(c, 1, 1, 300), 1);
 	assert_int_equal(count(c), 2);
+	assert_int_equal(fqdn_cache_counts(c)->refused_names, 1);
+	assert_int_equal(fqdn_cache_counts(c)->refused_facts, 1);
 	fqdn_cache_free(c);
 }
 
-static void sweeping_forgets_what_is_over_and_nothing_else(void **state)
+/* What policy needs takes the place of what it does not, soonest over first; never the other way. */
+static void what_policy_needs_comes_first(void **state)
+{
+	struct fqdn_cache *c = fqdn_cache_new(3, 10);
+
+	name(c, 1, false);
+	put(c, 1, 1, 300);
+	name(c, 2, false);
+	put(c, 2, 1, 200);
+	name(c, 3, true);
+	put(c, 3, 1, 100);
+	assert_int_equal(name(c, 4, true), 0);
+	put(c, 4, 1, 100);
+	assert_false(has(c, 2));
+	assert_int_equal(name(c, 5, true), 0);
+	put(c, 5, 1, 100);
+	assert_false(has(c, 1));
+	assert_int_equal(name(c, 6, true), -ENOSPC);
+	assert_int_equal(name(c, 6, false), -ENOSPC);
+	assert_true(has(c, 3) && has(c, 4) && has(c, 5));
+	assert_int_equal(fqdn_cache_counts(c)->evicted_names, 2);
+	assert_int_equal(fqdn_cache_facts(c), 3);
+	fqdn_cache_free(c);
+}
+
+/* A name that comes to be needed is no longer given away. */
+static void need_is_noted_late(void **state)
+{
+	struct fqdn_cache *c = fqdn_cache_new(1, 10);
+
+	name(c, 1, false);
+	put(c, 1, 1, 100);
+	assert_int_equal(name(c, 1, true), 0);
+	assert_int_equal(name(c, 2, true), -ENOSPC);
+	fqdn_cache_expire(c, 101, 10, as_cached, NULL);
+	assert_int_equal(name(c, 2, true), 0);
+	fqdn_cache_free(c);
+}
+
+static void what_is_over_goes_and_nothing_else(void **state)
 {
 	struct fqdn_cache *c = fqdn_cache_new(10, 10);
 
-	name(c, 1);
-	name(c, 2);
+	name(c, 1, false);
+	name(c, 2, false);
 	put(c, 1, 1, 100);
 	put(c, 2, 1, 100);
 	put(c, 2, 2, 900);
-	fqdn_cache_sweep(c, 500, 100, as_cached, NULL);
+	assert_int_equal(fqdn_cache_expire(c, 500, 100, as_cached, NULL), 900);
 	assert_int_equal(fqdn_cache_names(c), 1);
 	assert_int_equal(fqdn_cache_facts(c), 1);
-	assert_false(fqdn_cache_has(c, &(struct snp_name_key){.id = 1}));
-	assert_true(fqdn_cache_has(c, &(struct snp_name_key){.id = 2}));
+	assert_false(has(c, 1));
+	assert_true(has(c, 2));
 	fqdn_cache_free(c);
 }
 
 static void a_renewal_not_yet_told_is_asked_for(void **state)
 {
 	struct fqdn_cache *c = fqdn_cache_new(10, 10);
-	uint64_t in_maps = 900;
+	uint64_t now = 800;
 
-	name(c, 1);
+	name(c, 1, false);
 	put(c, 1, 1, 100);
-	fqdn_cache_sweep(c, 500, 100, renewed, &in_maps);
-	assert_int_equal(fqdn_cache_facts(c), 1);
-	fqdn_cache_sweep(c, 1000, 100, renewed, &in_maps);
-	assert_int_equal(fqdn_cache_facts(c), 0);
+	assert_int_equal(fqdn_cache_expire(c, 500, 100, renewed, &now), 800);
+	assert_int_equal(found(c, 1).facts[0].expiry_ns, 800);
+	assert_int_equal(fqdn_cache_expire(c, 801, 100, renewed, &now), UINT64_MAX);
+	assert_int_equal(fqdn_cache_names(c), 0);
 	fqdn_cache_free(c);
 }
 
-static void scopes_do_not_share_a_name(void **state)
+static void expiry_stops_at_its_budget_and_goes_on(void **state)
 {
-	struct fqdn_cache *c = fqdn_cache_new(10, 10);
-	struct snp_name_key other = {.id = 1, .scope = 7};
+	struct fqdn_cache *c = fqdn_cache_new(1000, 1000);
+	int calls = 0;
 
-	name(c, 1);
-	assert_false(fqdn_cache_has(c, &other));
-	fqdn_cache_free(c);
-}
-
-/* 100,000 names through growth, holes and a second filling; each is found and listed once. */
-static void many_names_come_and_go(void **state)
-{
-	struct fqdn_cache *c = fqdn_cache_new(100000, 200000);
-
-	for (uint64_t round = 1; round <= 2; round++) {
-		for (uint64_t i = 1; i <= 100000; i++) {
-			uint64_t id = i * 0x9e3779b97f4a7c15ull;
-
-			assert_int_equal(name(c, id), 0);
-			assert_int_equal(put(c, id, 1, i % 2 ? 100 : 900), 0);
-		}
-		assert_int_equal(count(c), 100000);
-		fqdn_cache_sweep(c, 500, 100000, as_cached, NULL);
-		assert_int_equal(fqdn_cache_names(c), 50000);
-		assert_int_equal(count(c), 50000);
+	for (uint64_t id = 1; id <= 100; id++) {
+		name(c, id, id % 2);
+		put(c, id, 1, id);
 	}
-	fqdn_cache_sweep(c, 1000, 100000, as_cached, NULL);
-	assert_int_equal(count(c), 0);
-	assert_int_equal(fqdn_cache_facts(c), 0);
+	while (fqdn_cache_expire(c, 1000, 20, as_cached, NULL) != UINT64_MAX)
+		calls++;
+	assert_in_range(calls, 9, 12);
+	assert_int_equal(fqdn_cache_names(c), 0);
 	fqdn_cache_free(c);
 }
 
-static void a_dropped_fact_leaves_its_neighbours(void **state)
+/* Soonest first, whatever the order they came in. */
+static void the_soonest_goes_first(void **state)
 {
-	struct fqdn_cache *c = fqdn_cache_new(10, 10);
-	struct snp_fact_key gone = key_of(1, 2);
+	struct fqdn_cache *c = fqdn_cache_new(5000, 5000);
+
+	srand(1);
+	for (uint64_t id = 1; id <= 3000; id++) {
+		name(c, id, false);
+		put(c, id, 1, (uint64_t)(rand() % 10000 + 1));
+	}
+	for (uint64_t at = 0; at < 10000; at += 100) {
+		struct fqdn_name n;
+		uint64_t cursor = 0, next = fqdn_cache_expire(c, at, 5000, as_cached, NULL);
+
+		while (fqdn_cache_next(c, &cursor, &n)) {
+			assert_true(n.facts[0].expiry_ns >= at);
+			assert_true(n.facts[0].expiry_ns >= next);
+		}
+	}
+	fqdn_cache_free(c);
+}
+
+static void a_listing_goes_on_while_names_come_and_go(void **state)
+{
+	struct fqdn_cache *c = fqdn_cache_new(1000, 1000);
 	struct fqdn_name n;
 	uint64_t cursor = 0;
+	size_t seen = 0;
 
-	name(c, 1);
-	for (uint8_t a = 1; a <= 3; a++)
-		put(c, 1, a, 100);
-	fqdn_cache_drop(c, &gone);
-	fqdn_cache_drop(c, &gone);
-	assert_true(fqdn_cache_next(c, &cursor, &n));
-	assert_int_equal(n.n_facts, 2);
-	for (uint32_t i = 0; i < n.n_facts; i++)
-		assert_int_not_equal(n.facts[i].addr.b[15], 2);
+	for (uint64_t id = 1; id <= 500; id++) {
+		name(c, id, false);
+		put(c, id, 1, id <= 100 ? 10 : 1000);
+	}
+	while (fqdn_cache_next(c, &cursor, &n))
+		if (++seen == 250)
+			fqdn_cache_expire(c, 500, 1000, as_cached, NULL);
+	assert_int_equal(seen, 500);
+	assert_int_equal(count(c), 400);
+	fqdn_cache_free(c);
+}
+
+static void dropping_the_last_fact_drops_the_name(void **state)
+{
+	struct fqdn_cache *c = fqdn_cache_new(10, 10);
+	struct snp_fact_key key = {.name.id = 1, .addr = addr_of(1)};
+
+	name(c, 1, false);
+	put(c, 1, 1, 100);
+	put(c, 1, 2, 100);
+	fqdn_cache_drop(c, &key);
+	assert_true(has(c, 1));
+	fqdn_cache_drop(c, &key);
+	key.addr = addr_of(2);
+	fqdn_cache_drop(c, &key);
+	assert_false(has(c, 1));
+	assert_int_equal(fqdn_cache_facts(c), 0);
 	fqdn_cache_free(c);
 }
 
@@ -188,12 +306,17 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_fact_needs_its_name),
 		cmocka_unit_test(a_deadline_never_moves_earlier),
+		cmocka_unit_test(what_the_kernel_learned_is_of_the_kernel),
+		cmocka_unit_test(an_outcome_is_kept_with_its_address),
 		cmocka_unit_test(a_full_cache_refuses_the_new_and_keeps_the_old),
-		cmocka_unit_test(sweeping_forgets_what_is_over_and_nothing_else),
+		cmocka_unit_test(what_policy_needs_comes_first),
+		cmocka_unit_test(need_is_noted_late),
+		cmocka_unit_test(what_is_over_goes_and_nothing_else),
 		cmocka_unit_test(a_renewal_not_yet_told_is_asked_for),
-		cmocka_unit_test(scopes_do_not_share_a_name),
-		cmocka_unit_test(many_names_come_and_go),
-		cmocka_unit_test(a_dropped_fact_leaves_its_neighbours),
+		cmocka_unit_test(expiry_stops_at_its_budget_and_goes_on),
+		cmocka_unit_test(the_soonest_goes_first),
+		cmocka_unit_test(a_listing_goes_on_while_names_come_and_go),
+		cmocka_unit_test(dropping_the_last_fact_drops_the_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

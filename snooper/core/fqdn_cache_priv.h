@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * fqdn_cache_priv.h - how the cache is made: for fqdn_cache.c, fqdn_due.c, fqdn_watch.c only.
+ *
+ * core: pure.
+ */
+#ifndef SNP_FQDN_CACHE_PRIV_H
+#define SNP_FQDN_CACHE_PRIV_H
+
+#include <sys/queue.h>
+
+#include "snooper/core/fqdn_cache.h"
+
+/* In the order of the last change; between the names, where each reader is. */
+struct fqdn_node {
+	TAILQ_ENTRY(fqdn_node) order;
+	bool is_reader;
+};
+TAILQ_HEAD(fqdn_order, fqdn_node);
+
+struct fqdn_entry {
+	struct fqdn_node node; /* first: a node that is no reader is an entry */
+	struct snp_name_key key;
+	struct fqdn_entry *next; /* in its bucket */
+	uint64_t changed;
+	uint64_t due_ns; /* when the first of its facts is over */
+	struct fqdn_fact *facts;
+	uint32_t n_facts, room;
+	uint32_t place;	 /* in places; of one that is gone: how many readers have to be told */
+	uint32_t due_at; /* in its heap */
+	bool needed;
+	bool gone; /* kept until every reader was told */
+	uint8_t wire_len;
+	uint8_t wire[];
+};
+
+/* A binary heap, soonest first. */
+struct fqdn_due {
+	struct fqdn_entry **at;
+	size_t n, room;
+};
+
+struct fqdn_watch {
+	struct fqdn_node node;
+	LIST_ENTRY(fqdn_watch) all;
+	struct fqdn_cache *cache;
+	uint64_t began; /* what changed later is no part of the first state */
+	uint64_t seen;
+	bool synced, lost;
+	uint8_t wire[256]; /* of the name last read that is gone */
+};
+LIST_HEAD(fqdn_watches, fqdn_watch);
+
+struct fqdn_cache {
+	size_t max_names, max_facts;
+	size_t names, facts;
+	struct fqdn_cache_counts counts;
+	uint64_t changes;
+	/* Names stand in numbered places, so that a listing can stop and go on. */
+	struct fqdn_entry **places;
+	size_t n_places, room;
+	size_t hole; /* no place below it is empty */
+	/* They are found by chains of a hash table. Their ids are keyed hashes already. */
+	struct fqdn_entry **buckets;
+	size_t n_buckets;	/* a power of two */
+	struct fqdn_due due[2]; /* by needed */
+	struct fqdn_order order;
+	struct fqdn_watches watches;
+	size_t n_gone;
+};
+
+/* fqdn_cache.c: take a name that is gone out of the table, and free it. */
+void fqdn_entry_free(struct fqdn_cache *c, struct fqdn_entry *e);
+void fqdn_entry_show(const struct fqdn_entry *e, struct fqdn_name *out);
+
+/* fqdn_due.c */
+int fqdn_due_add(struct fqdn_due *d, struct fqdn_entry *e); /* 0, or -ENOMEM */
+void fqdn_due_moved(struct fqdn_due *d, struct fqdn_entry *e);
+void fqdn_due_remove(struct fqdn_due *d, struct fqdn_entry *e);
+
+/* fqdn_watch.c: e has changed; e is gone, and is freed now or when every reader was told. */
+void fqdn_watch_changed(struct fqdn_cache *c, struct fqdn_entry *e);
+void fqdn_watch_gone(struct fqdn_cache *c, struct fqdn_entry *e);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* fqdn_watch.c - readers of the order of changes. */
+#include "snooper/core/fqdn_watch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "snooper/core/fqdn_cache_priv.h"
+
+void fqdn_watch_changed(struct fqdn_cache *c, struct fqdn_entry *e)
+{
+	if (e->changed)
+		TAILQ_REMOVE(&c->order, &e->node, order);
+	e->changed = ++c->changes;
+	TAILQ_INSERT_TAIL(&c->order, &e->node, order);
+}
+
+/* Must w still be told of e, which is gone? */
+static bool has_to_tell(const struct fqdn_watch *w, const struct fqdn_entry *e)
+{
+	return !w->lost && w->seen < e->changed && w->began < e->changed;
+}
+
+static void told(struct fqdn_cache *c, struct fqdn_entry *e)
+{
+	if (--e->place)
+		return;
+	c->n_gone--;
+	fqdn_entry_free(c, e);
+}
+
+/* w reads no more: what is gone need not wait for it. */
+static void give_up(struct fqdn_watch *w)
+{
+	struct fqdn_node *n, *next;
+
+	for (n = TAILQ_NEXT(&w->node, order); n; n = next) {
+		struct fqdn_entry *e = (struct fqdn_entry *)n;
+
+		next = TAILQ_NEXT(n, order);
+		if (!n->is_reader && e->gone && has_to_tell(w, e))
+			told(w->cache, e);
+	}
+	w->lost = true;
+}
+
+/* Too many wait: the readers that are farthest behind lose their place. */
+static void shed(struct fqdn_cache *c)
+{
+	struct fqdn_node *n = TAILQ_FIRST(&c->order);
+
+	while (c->n_gone > FQDN_GONE_MAX && n) {
+		struct fqdn_watch *w = (struct fqdn_watch *)n;
+
+		n = TAILQ_NEXT(n, order);
+		if (!w->node.is_reader || w->lost)
+			continue;
+		give_up(w);
+		n = TAILQ_FIRST(&c->order);
+	}
+}
+
+void fqdn_watch_gone(struct fqdn_cache *c, struct fqdn_entry *e)
+{
+	const struct fqdn_watch *w;
+	uint32_t readers = 0;
+
+	LIST_FOREACH(w, &c->watches, all)
+	readers += !w->lost;
+	e->gone = true;
+	e->place = readers;
+	if (!readers) {
+		fqdn_entry_free(c, e);
+		return;
+	}
+	fqdn_watch_changed(c, e);
+	c->n_gone++;
+	shed(c);
+}
+
+struct fqdn_watch *fqdn_watch_new(struct fqdn_cache *c)
+{
+	struct fqdn_watch *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->node.is_reader = true;
+	w->cache = c;
+	w->began = c->changes;
+	TAILQ_INSERT_HEAD(&c->order, &w->node, order);
+	LIST_INSERT_HEAD(&c->watches, w, all);
+	return w;
+}
+
+void fqdn_watch_free(struct fqdn_watch *w)
+{
+	if (!w)
+		return;
+	if (!w->lost)
+		give_up(w);
+	TAILQ_REMOVE(&w->cache->order, &w->node, order);
+	LIST_REMOVE(w, all);
+	free(w);
+}
+
+enum fqdn_watched fqdn_watch_next(struct fqdn_watch *w, struct fqdn_name *out)
+{
+	struct fqdn_cache *c = w->cache;
+	struct fqdn_node *n;
+
+	while (!w->lost && (n = TAILQ_NEXT(&w->node, order))) {
+		struct fqdn_entry *e = (struct fqdn_entry *)n;
+		bool tell = !n->is_reader && (!e->gone || has_to_tell(w, e));
+
+		if (tell && !w->synced && e->changed > w->began)
+			break;
+		TAILQ_REMOVE(&c->order, &w->node, order);
+		TAILQ_INSERT_AFTER(&c->order, n, &w->node, order);
+		if (!tell)
+			continue;
+		w->seen = e->changed;
+		fqdn_entry_show(e, out);
+		if (e->gone) {
+			memcpy(w->wire, e->wire, e->wire_len);
+			out->wire = w->wire;
+			told(c, e);
+		}
+		return FQDN_WATCH_NAME;
+	}
+	if (w->lost)
+		return FQDN_WATCH_LOST;
+	if (!w->synced) {
+		w->synced = true;
+		return FQDN_WATCH_SYNCED;
+	}
+	return FQDN_WATCH_IDLE;
+}
