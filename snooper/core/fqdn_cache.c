@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* fqdn_cache.c - names and their facts: the table, the places, the caps. */
+/* fqdn_cache.c - names: the table, the places, the caps. */
 #include "snooper/core/fqdn_cache.h"
 
 #include <errno.h>
@@ -29,6 +29,8 @@ struct fqdn_cache *fqdn_cache_new(size_t max_names, size_t max_facts)
 	c->max_facts = max_facts;
 	TAILQ_INIT(&c->order);
 	LIST_INIT(&c->watches);
+	c->over[0].what = c->over[1].what = FQDN_DUE_OVER;
+	c->ask.what = FQDN_DUE_ASK;
 	c->n_buckets = 1024;
 	c->buckets = calloc(c->n_buckets, sizeof(struct fqdn_entry *));
 	if (!c->buckets) {
@@ -51,8 +53,9 @@ void fqdn_cache_free(struct fqdn_cache *c)
 		free(e->facts);
 		free(e);
 	}
-	free(c->due[0].at);
-	free(c->due[1].at);
+	free(c->over[0].at);
+	free(c->over[1].at);
+	free(c->ask.at);
 	free(c->places);
 	free(c->buckets);
 	free(c);
@@ -75,7 +78,7 @@ static struct fqdn_entry *find(const struct fqdn_cache *c, const struct snp_name
 	return e;
 }
 
-static struct fqdn_entry *find_alive(const struct fqdn_cache *c, const struct snp_name_key *key)
+struct fqdn_entry *fqdn_entry_find(const struct fqdn_cache *c, const struct snp_name_key *key)
 {
 	struct fqdn_entry *e = find(c, key);
 
@@ -149,35 +152,13 @@ static void give_place(struct fqdn_cache *c, const struct fqdn_entry *e)
 
 /* --- names ---------------------------------------------------------------------- */
 
-/* When the first fact of e is over; a name without any is over already. */
-static uint64_t due_of(const struct fqdn_entry *e)
-{
-	uint64_t due_ns = e->n_facts ? UINT64_MAX : 0;
-
-	for (uint32_t i = 0; i < e->n_facts; i++) {
-		const struct fqdn_fact *f = &e->facts[i];
-		uint64_t end_ns = f->expiry_ns > f->granted_ns ? f->expiry_ns : f->granted_ns;
-
-		if (end_ns < due_ns)
-			due_ns = end_ns;
-	}
-	return due_ns;
-}
-
-static void due_again(struct fqdn_cache *c, struct fqdn_entry *e)
-{
-	uint64_t due_ns = due_of(e);
-
-	if (due_ns == e->due_ns)
-		return;
-	e->due_ns = due_ns;
-	fqdn_due_moved(&c->due[e->needed], e);
-}
-
-static void drop_name(struct fqdn_cache *c, struct fqdn_entry *e)
+void fqdn_entry_drop(struct fqdn_cache *c, struct fqdn_entry *e)
 {
 	give_place(c, e);
-	fqdn_due_remove(&c->due[e->needed], e);
+	if (e->waits)
+		fqdn_due_remove(&c->ask, e);
+	e->waits = false;
+	fqdn_due_remove(&c->over[e->needed], e);
 	c->facts -= e->n_facts;
 	free(e->facts);
 	e->facts = NULL;
@@ -189,12 +170,12 @@ static void drop_name(struct fqdn_cache *c, struct fqdn_entry *e)
 /* Room for one more name, that policy needs: one goes that it does not need. */
 static int make_room(struct fqdn_cache *c, bool needed, uint64_t now_ns)
 {
-	struct fqdn_due *others = &c->due[0];
+	struct fqdn_due *others = &c->over[0];
 
 	if (c->names < c->max_names)
 		return 0;
-	if (others->n && (needed || others->at[0]->due_ns < now_ns)) {
-		drop_name(c, others->at[0]);
+	if (others->n && (needed || others->at[0]->due[FQDN_DUE_OVER].ns < now_ns)) {
+		fqdn_entry_drop(c, others->at[0]);
 		c->counts.evicted_names++;
 		return 0;
 	}
@@ -207,13 +188,13 @@ static int come_alive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, u
 	int r;
 
 	e->needed = needed;
-	e->due_ns = now_ns; /* it ends soon, unless a fact comes */
-	r = fqdn_due_add(&c->due[needed], e);
+	e->due[FQDN_DUE_OVER].ns = now_ns; /* over soon, unless a fact comes */
+	r = fqdn_due_add(&c->over[needed], e);
 	if (r)
 		return r;
 	r = take_place(c, e);
 	if (r) {
-		fqdn_due_remove(&c->due[needed], e);
+		fqdn_due_remove(&c->over[needed], e);
 		return r;
 	}
 	c->names++;
@@ -259,9 +240,9 @@ static int add_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 
 static void need(struct fqdn_cache *c, struct fqdn_entry *e)
 {
-	fqdn_due_remove(&c->due[0], e);
-	if (fqdn_due_add(&c->due[1], e))
-		fqdn_due_add(&c->due[0], e); /* there is room: it was there */
+	fqdn_due_remove(&c->over[0], e);
+	if (fqdn_due_add(&c->over[1], e))
+		fqdn_due_add(&c->over[0], e); /* there is room: it was there */
 	else
 		e->needed = true;
 }
@@ -283,184 +264,16 @@ int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 	return e ? revive(c, e, needed, now_ns) : add_name(c, key, wire, wire_len, needed, now_ns);
 }
 
-/* --- facts ---------------------------------------------------------------------- */
-
-static struct fqdn_fact *find_fact(const struct fqdn_entry *e, const struct snp_addr *addr)
-{
-	for (uint32_t i = 0; i < e->n_facts; i++)
-		if (!memcmp(&e->facts[i].addr, addr, sizeof(*addr)))
-			return &e->facts[i];
-	return NULL;
-}
-
-static struct fqdn_fact *add_fact(struct fqdn_cache *c, struct fqdn_entry *e, int *error)
-{
-	if (c->facts >= c->max_facts) {
-		c->counts.refused_facts++;
-		*error = -ENOSPC;
-		return NULL;
-	}
-	if (e->n_facts == e->room) {
-		uint32_t room = e->room ? e->room * 2 : 1;
-		struct fqdn_fact *facts = realloc(e->facts, room * sizeof(*facts));
-
-		if (!facts) {
-			*error = -ENOMEM;
-			return NULL;
-		}
-		e->facts = facts;
-		e->room = room;
-	}
-	c->facts++;
-	return &e->facts[e->n_facts++];
-}
-
-static bool later(uint64_t *to, uint64_t at)
-{
-	if (at <= *to)
-		return false;
-	*to = at;
-	return true;
-}
-
-/* Is that news? */
-static bool renew(struct fqdn_fact *have, const struct fqdn_fact *fact)
-{
-	bool news = later(&have->expiry_ns, fact->expiry_ns);
-
-	news |= later(&have->granted_ns, fact->granted_ns);
-	if (fact->expiry_ns) {
-		later(&have->last_seen_ns, fact->last_seen_ns);
-		have->ttl_s = fact->ttl_s;
-		have->origin = SNP_ORIGIN_KERNEL;
-		if (!have->cgroup_id)
-			have->cgroup_id = fact->cgroup_id;
-	}
-	return news;
-}
-
-int fqdn_cache_put(struct fqdn_cache *c, const struct snp_name_key *name,
-		   const struct fqdn_fact *fact)
-{
-	struct fqdn_entry *e = find_alive(c, name);
-	struct fqdn_fact *f;
-	int error = 0;
-
-	if (!e)
-		return -ENOENT;
-	f = find_fact(e, &fact->addr);
-	if (f) {
-		if (!renew(f, fact))
-			return 0;
-	} else {
-		f = add_fact(c, e, &error);
-		if (!f)
-			return error;
-		*f = *fact;
-	}
-	due_again(c, e);
-	fqdn_watch_changed(c, e);
-	return 1;
-}
-
-void fqdn_cache_judge(struct fqdn_cache *c, const struct snp_name_key *name,
-		      const struct snp_addr *addr, enum fqdn_reconcile outcome)
-{
-	struct fqdn_entry *e = find_alive(c, name);
-	struct fqdn_fact *f = e ? find_fact(e, addr) : NULL;
-
-	if (!f || f->reconcile == outcome)
-		return;
-	f->reconcile = outcome;
-	fqdn_watch_changed(c, e);
-}
-
-static void drop_fact(struct fqdn_cache *c, struct fqdn_entry *e, struct fqdn_fact *f)
-{
-	*f = e->facts[--e->n_facts];
-	c->facts--;
-}
-
-/* Some facts of e were dropped. */
-static void dropped(struct fqdn_cache *c, struct fqdn_entry *e)
-{
-	if (!e->n_facts) {
-		drop_name(c, e);
-		return;
-	}
-	due_again(c, e);
-	fqdn_watch_changed(c, e);
-}
-
-void fqdn_cache_drop(struct fqdn_cache *c, const struct snp_fact_key *key)
-{
-	struct fqdn_entry *e = find_alive(c, &key->name);
-	struct fqdn_fact *f = e ? find_fact(e, &key->addr) : NULL;
-
-	if (!f)
-		return;
-	drop_fact(c, e, f);
-	dropped(c, e);
-}
-
-/* --- what is over ---------------------------------------------------------------- */
-
-/* News of a renewal may be held back (a tenth of the TTL): ask before forgetting. */
-static bool is_over(const struct fqdn_entry *e, struct fqdn_fact *f, uint64_t before_ns,
-		    fqdn_expiry_fn expiry, void *ctx)
-{
-	struct snp_fact_key key = {.name = e->key, .addr = f->addr};
-	uint64_t expiry_ns = 0, granted_ns = 0;
-
-	if (f->expiry_ns >= before_ns || f->granted_ns >= before_ns)
-		return false;
-	expiry(ctx, &key, &expiry_ns, &granted_ns);
-	later(&f->expiry_ns, expiry_ns);
-	later(&f->granted_ns, granted_ns);
-	return f->expiry_ns < before_ns && f->granted_ns < before_ns;
-}
-
-/* How many facts were looked at. */
-static size_t expire_name(struct fqdn_cache *c, struct fqdn_entry *e, uint64_t before_ns,
-			  fqdn_expiry_fn expiry, void *ctx)
-{
-	uint32_t had = e->n_facts;
-
-	for (uint32_t i = e->n_facts; i--;)
-		if (is_over(e, &e->facts[i], before_ns, expiry, ctx))
-			drop_fact(c, e, &e->facts[i]);
-	if (e->n_facts != had || !had)
-		dropped(c, e);
-	else
-		due_again(c, e);
-	return had + 1;
-}
-
-uint64_t fqdn_cache_expire(struct fqdn_cache *c, uint64_t before_ns, size_t budget,
-			   fqdn_expiry_fn expiry, void *ctx)
-{
-	uint64_t next_ns = UINT64_MAX;
-
-	for (int i = 0; i < 2; i++) {
-		struct fqdn_due *d = &c->due[i];
-		size_t looked;
-
-		while (budget && d->n && d->at[0]->due_ns < before_ns) {
-			looked = expire_name(c, d->at[0], before_ns, expiry, ctx);
-			budget = looked < budget ? budget - looked : 0;
-		}
-		if (d->n && d->at[0]->due_ns < next_ns)
-			next_ns = d->at[0]->due_ns;
-	}
-	return next_ns;
-}
-
 /* --- reading ----------------------------------------------------------------------- */
 
 void fqdn_entry_show(const struct fqdn_entry *e, struct fqdn_name *out)
 {
 	*out = (struct fqdn_name){.key = e->key,
 				  .changed = e->changed,
+				  .asked_ns = e->asked_ns,
+				  .ask_ns = e->waits ? e->due[FQDN_DUE_ASK].ns : UINT64_MAX,
+				  .failures = e->failures,
+				  .needed = e->needed,
 				  .n_facts = e->n_facts,
 				  .wire_len = e->wire_len,
 				  .wire = e->wire,
@@ -470,7 +283,7 @@ void fqdn_entry_show(const struct fqdn_entry *e, struct fqdn_name *out)
 bool fqdn_cache_find(const struct fqdn_cache *c, const struct snp_name_key *key,
 		     struct fqdn_name *out)
 {
-	const struct fqdn_entry *e = find_alive(c, key);
+	const struct fqdn_entry *e = fqdn_entry_find(c, key);
 
 	if (e && out)
 		fqdn_entry_show(e, out);

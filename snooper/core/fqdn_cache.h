@@ -53,8 +53,12 @@ struct fqdn_fact {
 /* One name; borrowed, until the next call that changes the cache. */
 struct fqdn_name {
 	struct snp_name_key key;
-	uint64_t changed; /* when, in the sequence of changes */
-	uint32_t n_facts; /* 0: it is gone */
+	uint64_t changed;  /* when, in the sequence of changes */
+	uint64_t asked_ns; /* when it was last reconciled, 0: never */
+	uint64_t ask_ns;   /* when it is to be, UINT64_MAX: not */
+	uint32_t n_facts;  /* 0: it is gone */
+	uint8_t failures;  /* attempts to reconcile it since the last that did */
+	bool needed;
 	uint8_t wire_len;
 	const uint8_t *wire;
 	const struct fqdn_fact *facts;
@@ -91,6 +95,19 @@ int fqdn_cache_put(struct fqdn_cache *c, const struct snp_name_key *name,
 /* An address's outcome of reconciliation. Nothing, when the fact is gone. */
 void fqdn_cache_judge(struct fqdn_cache *c, const struct snp_name_key *name,
 		      const struct snp_addr *addr, enum fqdn_reconcile outcome);
+
+/* Reconcile a name at at_ns. 0; -ENOENT; -ENOMEM: it waits no more, if it did. */
+int fqdn_cache_ask(struct fqdn_cache *c, const struct snp_name_key *name, uint64_t at_ns);
+
+/* The name whose time it is, and it waits no more. False: none yet. */
+bool fqdn_cache_next_ask(struct fqdn_cache *c, uint64_t now_ns, struct fqdn_name *out);
+
+/* When the next one is to be asked; UINT64_MAX: none waits. */
+uint64_t fqdn_cache_ask_due(const struct fqdn_cache *c);
+
+/* It was reconciled, or that failed. */
+void fqdn_cache_asked(struct fqdn_cache *c, const struct snp_name_key *name, uint64_t now_ns,
+		      bool failed);
 
 /* Forget a fact, and its name with the last one. */
 void fqdn_cache_drop(struct fqdn_cache *c, const struct snp_fact_key *key);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * fqdn_cache_priv.h - how the cache is made: for fqdn_cache.c, fqdn_due.c, fqdn_watch.c only.
+ * fqdn_cache_priv.h - how the cache is made: for the fqdn_*.c beside it only.
  *
  * core: pure.
  */
@@ -23,21 +23,31 @@ struct fqdn_entry {
 	struct snp_name_key key;
 	struct fqdn_entry *next; /* in its bucket */
 	uint64_t changed;
-	uint64_t due_ns; /* when the first of its facts is over */
+	struct {
+		uint64_t ns;
+		uint32_t at; /* in its heap */
+	} due[2];	     /* by enum fqdn_due_what */
+	uint64_t asked_ns;   /* when it was last reconciled */
 	struct fqdn_fact *facts;
 	uint32_t n_facts, room;
-	uint32_t place;	 /* in places; of one that is gone: how many readers have to be told */
-	uint32_t due_at; /* in its heap */
+	uint32_t place; /* in places; of one that is gone: how many readers have to be told */
+	uint8_t failures;
+	bool waits; /* is in the heap of those to be asked */
 	bool needed;
 	bool gone; /* kept until every reader was told */
 	uint8_t wire_len;
 	uint8_t wire[];
 };
 
-/* A binary heap, soonest first. */
+/* A binary heap of names, soonest first. */
+enum fqdn_due_what {
+	FQDN_DUE_OVER, /* when the first of its facts is over */
+	FQDN_DUE_ASK,  /* when to reconcile it */
+};
 struct fqdn_due {
 	struct fqdn_entry **at;
 	size_t n, room;
+	enum fqdn_due_what what;
 };
 
 struct fqdn_watch {
@@ -62,14 +72,17 @@ struct fqdn_cache {
 	size_t hole; /* no place below it is empty */
 	/* They are found by chains of a hash table. Their ids are keyed hashes already. */
 	struct fqdn_entry **buckets;
-	size_t n_buckets;	/* a power of two */
-	struct fqdn_due due[2]; /* by needed */
+	size_t n_buckets;	 /* a power of two */
+	struct fqdn_due over[2]; /* by needed */
+	struct fqdn_due ask;
 	struct fqdn_order order;
 	struct fqdn_watches watches;
 	size_t n_gone;
 };
 
-/* fqdn_cache.c: take a name that is gone out of the table, and free it. */
+/* fqdn_cache.c: one that is alive, or NULL; it goes; take one that is gone out of the table, and free it. */
+struct fqdn_entry *fqdn_entry_find(const struct fqdn_cache *c, const struct snp_name_key *key);
+void fqdn_entry_drop(struct fqdn_cache *c, struct fqdn_entry *e);
 void fqdn_entry_free(struct fqdn_cache *c, struct fqdn_entry *e);
 void fqdn_entry_show(const struct fqdn_entry *e, struct fqdn_name *out);
 

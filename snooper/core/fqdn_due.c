@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* fqdn_due.c - which name has something that is over soonest: a binary heap. */
+/* fqdn_due.c - which name is due soonest: a binary heap. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "snooper/core/fqdn_cache_priv.h"
 
+static uint64_t ns(const struct fqdn_due *d, const struct fqdn_entry *e)
+{
+	return e->due[d->what].ns;
+}
+
 static void put(struct fqdn_due *d, size_t i, struct fqdn_entry *e)
 {
 	d->at[i] = e;
-	e->due_at = i;
+	e->due[d->what].at = i;
 }
 
 static void rise(struct fqdn_due *d, size_t i, struct fqdn_entry *e)
 {
-	while (i && d->at[(i - 1) / 2]->due_ns > e->due_ns) {
+	while (i && ns(d, d->at[(i - 1) / 2]) > ns(d, e)) {
 		put(d, i, d->at[(i - 1) / 2]);
 		i = (i - 1) / 2;
 	}
@@ -25,9 +30,9 @@ static void sink(struct fqdn_due *d, size_t i, struct fqdn_entry *e)
 	size_t child;
 
 	while ((child = 2 * i + 1) < d->n) {
-		if (child + 1 < d->n && d->at[child + 1]->due_ns < d->at[child]->due_ns)
+		if (child + 1 < d->n && ns(d, d->at[child + 1]) < ns(d, d->at[child]))
 			child++;
-		if (d->at[child]->due_ns >= e->due_ns)
+		if (ns(d, d->at[child]) >= ns(d, e))
 			break;
 		put(d, i, d->at[child]);
 		i = child;
@@ -52,13 +57,13 @@ int fqdn_due_add(struct fqdn_due *d, struct fqdn_entry *e)
 
 void fqdn_due_moved(struct fqdn_due *d, struct fqdn_entry *e)
 {
-	rise(d, e->due_at, e);
-	sink(d, e->due_at, e);
+	rise(d, e->due[d->what].at, e);
+	sink(d, e->due[d->what].at, e);
 }
 
 void fqdn_due_remove(struct fqdn_due *d, struct fqdn_entry *e)
 {
-	size_t i = e->due_at;
+	size_t i = e->due[d->what].at;
 	struct fqdn_entry *last = d->at[--d->n];
 
 	if (last == e)

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* fqdn_facts.c - the facts of a name: put, renewed, over; and when to ask about it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "snooper/core/fqdn_cache_priv.h"
+
+/* When the first fact of e is over; a name without any is over already. */
+static uint64_t due_of(const struct fqdn_entry *e)
+{
+	uint64_t due_ns = e->n_facts ? UINT64_MAX : 0;
+
+	for (uint32_t i = 0; i < e->n_facts; i++) {
+		const struct fqdn_fact *f = &e->facts[i];
+		uint64_t end_ns = f->expiry_ns > f->granted_ns ? f->expiry_ns : f->granted_ns;
+
+		if (end_ns < due_ns)
+			due_ns = end_ns;
+	}
+	return due_ns;
+}
+
+static void due_again(struct fqdn_cache *c, struct fqdn_entry *e)
+{
+	uint64_t due_ns = due_of(e);
+
+	if (due_ns == e->due[FQDN_DUE_OVER].ns)
+		return;
+	e->due[FQDN_DUE_OVER].ns = due_ns;
+	fqdn_due_moved(&c->over[e->needed], e);
+}
+
+static struct fqdn_fact *find_fact(const struct fqdn_entry *e, const struct snp_addr *addr)
+{
+	for (uint32_t i = 0; i < e->n_facts; i++)
+		if (!memcmp(&e->facts[i].addr, addr, sizeof(*addr)))
+			return &e->facts[i];
+	return NULL;
+}
+
+static struct fqdn_fact *add_fact(struct fqdn_cache *c, struct fqdn_entry *e, int *error)
+{
+	if (c->facts >= c->max_facts) {
+		c->counts.refused_facts++;
+		*error = -ENOSPC;
+		return NULL;
+	}
+	if (e->n_facts == e->room) {
+		uint32_t room = e->room ? e->room * 2 : 1;
+		struct fqdn_fact *facts = realloc(e->facts, room * sizeof(*facts));
+
+		if (!facts) {
+			*error = -ENOMEM;
+			return NULL;
+		}
+		e->facts = facts;
+		e->room = room;
+	}
+	c->facts++;
+	return &e->facts[e->n_facts++];
+}
+
+static bool later(uint64_t *to, uint64_t at)
+{
+	if (at <= *to)
+		return false;
+	*to = at;
+	return true;
+}
+
+/* Is that news? */
+static bool renew(struct fqdn_fact *have, const struct fqdn_fact *fact)
+{
+	bool news = later(&have->expiry_ns, fact->expiry_ns);
+
+	news |= later(&have->granted_ns, fact->granted_ns);
+	if (fact->expiry_ns) {
+		later(&have->last_seen_ns, fact->last_seen_ns);
+		have->ttl_s = fact->ttl_s;
+		have->origin = SNP_ORIGIN_KERNEL;
+		if (!have->cgroup_id)
+			have->cgroup_id = fact->cgroup_id;
+	}
+	return news;
+}
+
+int fqdn_cache_put(struct fqdn_cache *c, const struct snp_name_key *name,
+		   const struct fqdn_fact *fact)
+{
+	struct fqdn_entry *e = fqdn_entry_find(c, name);
+	struct fqdn_fact *f;
+	int error = 0;
+
+	if (!e)
+		return -ENOENT;
+	f = find_fact(e, &fact->addr);
+	if (f) {
+		if (!renew(f, fact))
+			return 0;
+	} else {
+		f = add_fact(c, e, &error);
+		if (!f)
+			return error;
+		*f = *fact;
+	}
+	due_again(c, e);
+	fqdn_watch_changed(c, e);
+	return 1;
+}
+
+void fqdn_cache_judge(struct fqdn_cache *c, const struct snp_name_key *name,
+		      const struct snp_addr *addr, enum fqdn_reconcile outcome)
+{
+	struct fqdn_entry *e = fqdn_entry_find(c, name);
+	struct fqdn_fact *f = e ? find_fact(e, addr) : NULL;
+
+	if (!f || f->reconcile == outcome)
+		return;
+	f->reconcile = outcome;
+	fqdn_watch_changed(c, e);
+}
+
+static void drop_fact(struct fqdn_cache *c, struct fqdn_entry *e, struct fqdn_fact *f)
+{
+	*f = e->facts[--e->n_facts];
+	c->facts--;
+}
+
+/* Some facts of e were dropped. */
+static void dropped(struct fqdn_cache *c, struct fqdn_entry *e)
+{
+	if (!e->n_facts) {
+		fqdn_entry_drop(c, e);
+		return;
+	}
+	due_again(c, e);
+	fqdn_watch_changed(c, e);
+}
+
+void fqdn_cache_drop(struct fqdn_cache *c, const struct snp_fact_key *key)
+{
+	struct fqdn_entry *e = fqdn_entry_find(c, &key->name);
+	struct fqdn_fact *f = e ? find_fact(e, &key->addr) : NULL;
+
+	if (!f)
+		return;
+	drop_fact(c, e, f);
+	dropped(c, e);
+}
+
+/* --- whom to ask about ---------------------------------------------------------- */
+
+int fqdn_cache_ask(struct fqdn_cache *c, const struct snp_name_key *name, uint64_t at_ns)
+{
+	struct fqdn_entry *e = fqdn_entry_find(c, name);
+	int r;
+
+	if (!e)
+		return -ENOENT;
+	e->due[FQDN_DUE_ASK].ns = at_ns;
+	if (e->waits) {
+		fqdn_due_moved(&c->ask, e);
+		return 0;
+	}
+	r = fqdn_due_add(&c->ask, e);
+	e->waits = !r;
+	return r;
+}
+
+bool fqdn_cache_next_ask(struct fqdn_cache *c, uint64_t now_ns, struct fqdn_name *out)
+{
+	struct fqdn_entry *e = c->ask.n ? c->ask.at[0] : NULL;
+
+	if (!e || e->due[FQDN_DUE_ASK].ns > now_ns)
+		return false;
+	fqdn_due_remove(&c->ask, e);
+	e->waits = false;
+	fqdn_entry_show(e, out);
+	return true;
+}
+
+uint64_t fqdn_cache_ask_due(const struct fqdn_cache *c)
+{
+	return c->ask.n ? c->ask.at[0]->due[FQDN_DUE_ASK].ns : UINT64_MAX;
+}
+
+void fqdn_cache_asked(struct fqdn_cache *c, const struct snp_name_key *name, uint64_t now_ns,
+		      bool failed)
+{
+	struct fqdn_entry *e = fqdn_entry_find(c, name);
+
+	if (!e)
+		return;
+	if (!failed)
+		e->asked_ns = now_ns;
+	e->failures = !failed ? 0 : e->failures < UINT8_MAX ? e->failures + 1 : e->failures;
+}
+
+/* --- what is over ---------------------------------------------------------------- */
+
+/* News of a renewal may be held back (a tenth of the TTL): ask before forgetting. */
+static bool is_over(const struct fqdn_entry *e, struct fqdn_fact *f, uint64_t before_ns,
+		    fqdn_expiry_fn expiry, void *ctx)
+{
+	struct snp_fact_key key = {.name = e->key, .addr = f->addr};
+	uint64_t expiry_ns = 0, granted_ns = 0;
+
+	if (f->expiry_ns >= before_ns || f->granted_ns >= before_ns)
+		return false;
+	expiry(ctx, &key, &expiry_ns, &granted_ns);
+	later(&f->expiry_ns, expiry_ns);
+	later(&f->granted_ns, granted_ns);
+	return f->expiry_ns < before_ns && f->granted_ns < before_ns;
+}
+
+/* How many facts were looked at. */
+static size_t expire_name(struct fqdn_cache *c, struct fqdn_entry *e, uint64_t before_ns,
+			  fqdn_expiry_fn expiry, void *ctx)
+{
+	uint32_t had = e->n_facts;
+
+	for (uint32_t i = e->n_facts; i--;)
+		if (is_over(e, &e->facts[i], before_ns, expiry, ctx))
+			drop_fact(c, e, &e->facts[i]);
+	if (e->n_facts != had || !had)
+		dropped(c, e);
+	else
+		due_again(c, e);
+	return had + 1;
+}
+
+uint64_t fqdn_cache_expire(struct fqdn_cache *c, uint64_t before_ns, size_t budget,
+			   fqdn_expiry_fn expiry, void *ctx)
+{
+	uint64_t next_ns = UINT64_MAX;
+
+	for (int i = 0; i < 2; i++) {
+		struct fqdn_due *d = &c->over[i];
+		size_t looked;
+
+		while (budget && d->n && d->at[0]->due[FQDN_DUE_OVER].ns < before_ns) {
+			looked = expire_name(c, d->at[0], before_ns, expiry, ctx);
+			budget = looked < budget ? budget - looked : 0;
+		}
+		if (d->n && d->at[0]->due[FQDN_DUE_OVER].ns < next_ns)
+			next_ns = d->at[0]->due[FQDN_DUE_OVER].ns;
+	}
+	return next_ns;
+}
