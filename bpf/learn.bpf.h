@@ -118,7 +118,7 @@ static __always_inline void learn_query(struct learn *l)
 	struct question q;
 	struct bpf_sock *sk;
 
-	if (!server)
+	if (!server || l->skb->mark == SNP_PROBE_MARK)
 		return;
 	if (l->skb->gso_segs > 1) {
 		snp_count(SNP_STAT_SEGMENTED);
@@ -156,6 +156,14 @@ static __always_inline void learn_count(const struct dns_walk *w)
 		snp_count_n(SNP_STAT_TOO_MANY, w->too_many);
 }
 
+/* Is it to snooperd's own socket? What that finds is not learned here. */
+static __always_inline int learn_is_own(const struct learn *l)
+{
+	struct bpf_sock *sk = learn_sock(l);
+
+	return sk && sk->mark == SNP_PROBE_MARK;
+}
+
 /* Rules 2 to 6, in the slot. 0, or DNS_E(reason). */
 static __always_inline __u32 learn_message(struct learn *l)
 {
@@ -174,19 +182,21 @@ static __always_inline __u32 learn_message(struct learn *l)
 	learn_question(l, &p->src, p->sport, p->dport, slot->now_ns, &want);
 	asked = question_find(l->skb, &want, l->conf->query_timeout_ms, &head, &why);
 	if (!asked)
-		return why + 1;
+		return learn_is_own(l) ? 0 : why + 1;
 	slot->detour = (head & SNP_Q_STATE) == SNP_Q_DETOUR;
 	if (w->flags & 0xf) {
 		question_close(asked, head);
 		return DNS_E(RCODE);
 	}
+	slot->cgroup_id = bpf_skb_cgroup_id(l->skb);
 	e = snp_read_records(l->at);
-	if (e)
+	if (e) {
+		snp_commit_unread(l->at);
 		return e;
+	}
 	if (!question_close(asked, head))
 		return DNS_E(DOUBLED);
 	learn_count(w);
-	slot->cgroup_id = bpf_skb_cgroup_id(l->skb);
 	if (snp_commit(l->at))
 		snp_count(SNP_STAT_LEARNED);
 	return 0;

@@ -14,7 +14,8 @@
 #include "bpf/snp_scratch.bpf.h"
 #include "bpf/snp_tally.bpf.h"
 
-#define NS_PER_S 1000000000ull
+#define NS_PER_S      1000000000ull
+#define SNP_UNREAD_NS (60 * NS_PER_S) /* how long a name without facts is kept for the daemon */
 
 /*
  * What a commit works with: pointers only. All that changes is in the slot, in
@@ -251,18 +252,19 @@ static __always_inline __u64 ring_wake(const struct commit *c)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
+/* Tell the facts in the slot's event; with unread, though there are none. */
 static __attribute__((noinline)) int ring_tell(struct commit *c)
 {
 	struct snp_event *e = &c->slot->event;
 	__u32 n = e->nfacts;
 
-	if (!n || n > SNP_EVENT_FACTS)
+	if ((!n && !c->slot->unread) || n > SNP_EVENT_FACTS)
 		return 0;
 	e->ts_ns = c->slot->now_ns;
 	e->name = c->slot->key.name;
 	e->cgroup_id = c->slot->cgroup_id;
 	e->version = SNP_EVENT_VERSION;
-	e->reserved = 0;
+	e->flags = c->slot->partial ? SNP_EVENT_PARTIAL : 0;
 	e->nfacts = n;
 	if (bpf_ringbuf_output(&snp_ring, e, SNP_EVENT_BYTES(n), ring_wake(c)))
 		snp_count(SNP_STAT_RING_LOST);
@@ -407,7 +409,7 @@ static __always_inline int commit_chain(struct commit *c, __u64 expiry_ns)
 	if (!row)
 		return -1;
 	c->name = row;
-	row->truncated = w->truncated;
+	row->truncated = c->slot->partial;
 	for (i = 1; i <= DNS_CHAIN_MAX && i <= w->depth; i++) {
 		next = name_row(c, i, expiry_ns);
 		if (!next)
@@ -420,11 +422,11 @@ static __always_inline int commit_chain(struct commit *c, __u64 expiry_ns)
 }
 
 /* Tells one chain from another, and a truncated answer from a whole one, nearly always. */
-static __always_inline __u32 chain_tag(const struct dns_walk *w)
+static __always_inline __u32 chain_tag(const struct dns_walk *w, __u32 partial)
 {
 	__u64 end = w->depth ? w->hash[w->depth & (DNS_NAMES - 1)] : 0;
 
-	return (end >> 17 ^ w->depth ^ w->truncated << 8) & 0xffff;
+	return (end >> 17 ^ w->depth ^ partial << 8) & 0xffff;
 }
 
 /*
@@ -440,6 +442,31 @@ static __always_inline __u64 names_expiry(const struct snp_scratch_slot *slot,
 	return slot->now_ns + (ttl_s + ttl_s / 8 + 2) * NS_PER_S;
 }
 
+static __always_inline void commit_key(struct snp_scratch_slot *slot)
+{
+	slot->key.name.id = slot->walk.hash[0];
+	slot->key.name.scope = SNP_SCOPE_NONE;
+	slot->key.name.reserved = 0;
+	slot->event.nfacts = 0;
+	slot->unread = 0;
+}
+
+/* The question was ours, and its answer could not be read: note the name, and say so once. */
+static __always_inline void commit_unread(struct snp_scratch_slot *slot, struct snp_kconf *conf)
+{
+	struct commit c = {.slot = slot, .conf = conf};
+	struct snp_name_row *row;
+
+	commit_key(slot);
+	slot->partial = 1;
+	row = name_row(&c, 0, slot->now_ns + SNP_UNREAD_NS);
+	if (!row || row->truncated)
+		return;
+	row->truncated = 1;
+	slot->unread = 1;
+	ring_tell(&c);
+}
+
 /* Everything the walked message of the slot says. How many addresses stand in the maps now. */
 static __always_inline __u32 commit_message(struct snp_scratch_slot *slot, struct snp_kconf *conf)
 {
@@ -448,11 +475,9 @@ static __always_inline __u32 commit_message(struct snp_scratch_slot *slot, struc
 	__u32 n = w->n_addrs;
 
 	slot->kept = 0;
-	slot->chain = chain_tag(w);
-	slot->key.name.id = w->hash[0];
-	slot->key.name.scope = SNP_SCOPE_NONE;
-	slot->key.name.reserved = 0;
-	slot->event.nfacts = 0;
+	slot->partial = w->truncated || w->too_many;
+	slot->chain = chain_tag(w, slot->partial);
+	commit_key(slot);
 	if (!n && !w->depth)
 		return 0;
 	if (n > DNS_ADDRS_MAX)

@@ -16,6 +16,8 @@
 
 #define SNP_EVENT_VERSION 1
 #define SNP_EVENT_FACTS	  32
+/* Flags: not all of the answer could be read; with no facts, nothing of it. */
+#define SNP_EVENT_PARTIAL 1
 
 struct snp_event_fact {
 	struct snp_addr addr;
@@ -28,7 +30,7 @@ struct snp_event {
 	__u64 cgroup_id;
 	__u16 version; /* SNP_EVENT_VERSION */
 	__u16 nfacts;
-	__u32 reserved; /* 0 */
+	__u32 flags;
 	struct snp_event_fact facts[SNP_EVENT_FACTS];
 };
 #define SNP_EVENT_HEADER   40

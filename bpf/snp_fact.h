@@ -37,7 +37,7 @@ struct snp_name_row {
 	__u64 cgroup_id;       /* whose quota of names it counts against: who first asked */
 	__u32 added;	       /* facts ever written under it; less snp_collected = held */
 	__u8 wire_len;
-	__u8 truncated; /* 1: the last answer had TC=1 */
+	__u8 truncated; /* 1: the last answer had TC=1, or could not be read whole */
 	__u8 reserved[2];
 	__u8 wire[SNP_NAME_ROOM - 56 - 8];
 };

@@ -26,8 +26,10 @@ struct snp_scratch_slot {
 	struct snp_fact_key key;
 	struct snp_fact fact;
 	struct snp_tally_key by_name, by_addr, by_cgroup, names_of;
-	__u32 kept;  /* addresses of this message that stand in the maps now */
-	__u32 chain; /* as in struct snp_fact */
+	__u32 kept;    /* addresses of this message that stand in the maps now */
+	__u32 chain;   /* as in struct snp_fact */
+	__u32 partial; /* the answer could not be read whole */
+	__u32 unread;  /* ... and nothing of it */
 	/* learn.bpf.h: what became of the message */
 	__u32 why;    /* 0, or DNS_E(reason) */
 	__u32 detour; /* 1: it answers a question that was sent past the proxy */
@@ -72,5 +74,6 @@ int snp_scratch_claim(void); /* a slot's index, or -1: none free (counted) */
 int snp_read_question(__u32 at, __u32 expect_qr);
 int snp_read_records(__u32 at);
 int snp_commit(__u32 at);
+int snp_commit_unread(__u32 at);
 
 #endif

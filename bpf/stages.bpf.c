@@ -46,3 +46,19 @@ __attribute__((noinline)) int snp_commit(__u32 at)
 	conf = bpf_map_lookup_elem(&snp_conf, &which);
 	return conf ? commit_message(slot, conf) : 0;
 }
+
+/* Note that the slot's message could not be read. */
+__attribute__((noinline)) int snp_commit_unread(__u32 at)
+{
+	struct snp_scratch_slot *slot = snp_scratch_at(at);
+	struct snp_kconf *conf;
+	__u32 which;
+
+	if (!slot)
+		return 0;
+	which = slot->conf & 1;
+	conf = bpf_map_lookup_elem(&snp_conf, &which);
+	if (conf)
+		commit_unread(slot, conf);
+	return 0;
+}

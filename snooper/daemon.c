@@ -240,6 +240,7 @@ static void fini(struct daemon *d)
 				   &d->expiring, &d->sighup, &d->sigterm, &d->sigint};
 
 	export_free(d->export);
+	daemon_reconcile_stop(d);
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (*events[i])
 			event_free(*events[i]);
@@ -273,6 +274,12 @@ static int start(struct daemon *d, struct maps_problem *why)
 	r = daemon_apply(d, why);
 	if (r < 0)
 		return r;
+	r = daemon_reconcile_start(d);
+	if (r < 0) {
+		snprintf(why->text, sizeof(why->text), "cannot ask reconcile.servers: %s",
+			 strerror(-r));
+		return r;
+	}
 	note_growth(d, clock_boot_ns());
 	memset(d->grew_ns, 0, sizeof(d->grew_ns));
 	/* Whole before we say that we are ready: every name learned meanwhile. */

@@ -15,6 +15,7 @@
 #include "snooper/base/clock.h"
 #include "snooper/core/conf.h"
 #include "snooper/core/fqdn_cache.h"
+#include "snooper/daemon_reconcile.h"
 #include "snooper/io/maps.h"
 #include "snooper/rpc/export.h"
 
@@ -46,6 +47,7 @@ struct daemon {
 	uint32_t proxy_generation;
 	uint64_t proxy_cgroup_id; /* that the programs are attached to, 0: none */
 	struct scan scan;
+	struct reconciler reconciler;
 	bool cache_full;
 	/* counters as of the last tick, and when each last grew */
 	uint64_t stats[SNP_STAT_MAX], grew_ns[SNP_STAT_MAX];

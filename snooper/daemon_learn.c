@@ -9,27 +9,51 @@
 #define SCAN_ROWS    1024 /* a slice: well under a millisecond */
 #define EXPIRE_FACTS 1024 /* at two look-ups each */
 
+/* How long a name without a fact is kept: until it was asked for. */
+#define NO_FACT_NS (15 * SNP_NS_PER_S)
+
+static int is_full(struct daemon *d, int error)
+{
+	if (!d->cache_full)
+		log_warn("event=cache-full errno=%d names=%zu addresses=%zu", -error,
+			 fqdn_cache_names(d->cache), fqdn_cache_facts(d->cache));
+	d->cache_full = true;
+	return error;
+}
+
+static int know(struct daemon *d, const struct snp_name_key *name, const struct snp_name_row *row)
+{
+	uint64_t now_ns = clock_boot_ns();
+	int r = fqdn_cache_name(d->cache, name, row->wire, row->wire_len, false, now_ns,
+				now_ns + NO_FACT_NS);
+
+	return r < 0 ? is_full(d, r) : 0;
+}
+
+/* The name is in the cache. 0, or -errno: it is not. */
+static int name_known(struct daemon *d, const struct snp_name_key *name)
+{
+	struct snp_name_row row;
+
+	if (fqdn_cache_find(d->cache, name, NULL))
+		return 0;
+	if (maps_name(d->maps, name, &row))
+		return -ENOENT; /* collected since */
+	return know(d, name, &row);
+}
+
 static void
 remember(struct daemon *d, const struct snp_name_key *name, const struct fqdn_fact *fact)
 {
-	struct snp_name_row row;
 	int r;
 
-	if (!fqdn_cache_find(d->cache, name, NULL)) {
-		if (maps_name(d->maps, name, &row))
-			return; /* collected since */
-		r = fqdn_cache_name(d->cache, name, row.wire, row.wire_len, false, clock_boot_ns());
-		if (r < 0)
-			goto full;
-	}
-	r = fqdn_cache_put(d->cache, name, fact);
-	if (r >= 0)
+	if (name_known(d, name) < 0)
 		return;
-full:
-	if (!d->cache_full)
-		log_warn("event=cache-full errno=%d names=%zu addresses=%zu", -r,
-			 fqdn_cache_names(d->cache), fqdn_cache_facts(d->cache));
-	d->cache_full = true;
+	r = fqdn_cache_put(d->cache, name, fact);
+	if (r < 0)
+		is_full(d, r);
+	else if (r > 0)
+		daemon_reconcile_news(d, name);
 }
 
 /* Until when a fact is kept: what was learned with TTL 0 was never alive, and is shown for a moment. */
@@ -46,9 +70,14 @@ void daemon_news(void *ctx, const struct snp_event *e)
 		.last_seen_ns = e->ts_ns,
 		.cgroup_id = e->cgroup_id,
 		.origin = SNP_ORIGIN_KERNEL,
-		.reconcile = FQDN_OFF,
+		.reconcile = daemon_reconcile_first(d),
 	};
 
+	if (name_known(d, &e->name) < 0)
+		return;
+	fqdn_cache_partial(d->cache, &e->name, e->flags & SNP_EVENT_PARTIAL);
+	if (!e->nfacts)
+		daemon_reconcile_news(d, &e->name);
 	for (unsigned int i = 0; i < e->nfacts; i++) {
 		fact.addr = e->facts[i].addr;
 		fact.expiry_ns = kept_until(e->facts[i].expiry_ns, e->ts_ns);
@@ -57,8 +86,8 @@ void daemon_news(void *ctx, const struct snp_event *e)
 }
 
 /* A row of the maps, as the cache has it. */
-static struct fqdn_fact
-fact_of(const struct snp_fact_key *key, const struct snp_fact *row, bool granted)
+static struct fqdn_fact fact_of(const struct daemon *d, const struct snp_fact_key *key,
+				const struct snp_fact *row, bool granted)
 {
 	return (struct fqdn_fact){
 		.addr = key->addr,
@@ -69,7 +98,7 @@ fact_of(const struct snp_fact_key *key, const struct snp_fact *row, bool granted
 		.cgroup_id = row->cgroup_id,
 		.ttl_s = row->ttl_s,
 		.origin = row->origin,
-		.reconcile = FQDN_OFF,
+		.reconcile = daemon_reconcile_first(d),
 	};
 }
 
@@ -77,7 +106,7 @@ static void scan_fact(void *ctx, const struct snp_fact_key *key, const struct sn
 {
 	struct daemon *d = ctx;
 	bool granted = d->scan.stage == SCAN_GRANTED;
-	struct fqdn_fact seen = fact_of(key, fact, granted);
+	struct fqdn_fact seen = fact_of(d, key, fact, granted);
 	int r;
 
 	if (seen.expiry_ns > d->scan.started_ns || seen.granted_ns > d->scan.started_ns)
@@ -97,7 +126,14 @@ static void scan_fact(void *ctx, const struct snp_fact_key *key, const struct sn
 static void scan_name(void *ctx, const struct snp_name_key *key, const struct snp_name_row *row)
 {
 	struct daemon *d = ctx;
+	struct fqdn_name name;
 
+	/* One whose news was lost. */
+	if (row->truncated && row->expiry_ns > d->scan.started_ns &&
+	    (!fqdn_cache_find(d->cache, key, &name) || !name.partial) && know(d, key, row) == 0) {
+		fqdn_cache_partial(d->cache, key, true);
+		daemon_reconcile_news(d, key);
+	}
 	if (row->expiry_ns + 2 * SNP_COLLECT_AFTER_NS <= d->scan.started_ns)
 		maps_collect_name(d->maps, key, d->scan.started_ns - SNP_COLLECT_AFTER_NS);
 }

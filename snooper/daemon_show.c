@@ -182,6 +182,8 @@ static size_t status_degraded(struct daemon *d, const struct snp_status *st, uin
 		d->degraded[n++] = "proxy-bypassed";
 	if (maps_limits_differ(d->maps))
 		d->degraded[n++] = "limits-not-applied";
+	if (daemon_reconcile_is_unreachable(d))
+		d->degraded[n++] = "reconcile-unreachable";
 	if (d->cache_full)
 		d->degraded[n++] = "cache-full";
 	if (d->scan.stage != SCAN_IDLE && d->grew_ns[SNP_STAT_RING_LOST])

@@ -4,6 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct snp_cidr snp_private_ranges[SNP_PRIVATE_RANGES] = {
+	{{.b = {[10] = 0xff, [11] = 0xff, [12] = 10}}, 104, false},
+	{{.b = {[10] = 0xff, [11] = 0xff, [12] = 172, [13] = 16}}, 108, false},
+	{{.b = {[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 168}}, 112, false},
+	{{.b = {[0] = 0xfc}}, 7, true},
+};
+
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
 

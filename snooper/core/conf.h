@@ -21,6 +21,10 @@ struct snp_cidr {
 	bool ipv6; /* written as IPv6: ::ffff:0:0/96 means AAAA records, not all of IPv4 */
 };
 
+/* RFC 1918 and RFC 4193: what learn_private is about. */
+#define SNP_PRIVATE_RANGES 4
+extern const struct snp_cidr snp_private_ranges[SNP_PRIVATE_RANGES];
+
 struct snp_label {
 	char *key, *value;
 };

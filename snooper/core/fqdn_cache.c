@@ -183,12 +183,12 @@ static int make_room(struct fqdn_cache *c, bool needed, uint64_t now_ns)
 	return -ENOSPC;
 }
 
-static int come_alive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, uint64_t now_ns)
+static int come_alive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, uint64_t until_ns)
 {
 	int r;
 
 	e->needed = needed;
-	e->due[FQDN_DUE_OVER].ns = now_ns; /* over soon, unless a fact comes */
+	e->due[FQDN_DUE_OVER].ns = until_ns;
 	r = fqdn_due_add(&c->over[needed], e);
 	if (r)
 		return r;
@@ -202,10 +202,10 @@ static int come_alive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, u
 	return 0;
 }
 
-static int revive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, uint64_t now_ns)
+static int revive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, uint64_t until_ns)
 {
 	uint32_t readers = e->place;
-	int r = come_alive(c, e, needed, now_ns);
+	int r = come_alive(c, e, needed, until_ns);
 
 	if (r) {
 		e->place = readers;
@@ -217,7 +217,7 @@ static int revive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, uint6
 }
 
 static int add_name(struct fqdn_cache *c, const struct snp_name_key *key, const uint8_t *wire,
-		    size_t wire_len, bool needed, uint64_t now_ns)
+		    size_t wire_len, bool needed, uint64_t until_ns)
 {
 	struct fqdn_entry *e = calloc(1, sizeof(*e) + wire_len);
 	int r;
@@ -227,7 +227,7 @@ static int add_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 	e->key = *key;
 	e->wire_len = wire_len;
 	memcpy(e->wire, wire, wire_len);
-	r = come_alive(c, e, needed, now_ns);
+	r = come_alive(c, e, needed, until_ns);
 	if (r) {
 		free(e);
 		return r;
@@ -248,7 +248,7 @@ static void need(struct fqdn_cache *c, struct fqdn_entry *e)
 }
 
 int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const uint8_t *wire,
-		    size_t wire_len, bool needed, uint64_t now_ns)
+		    size_t wire_len, bool needed, uint64_t now_ns, uint64_t until_ns)
 {
 	struct fqdn_entry *e = find(c, key);
 	int r;
@@ -261,7 +261,8 @@ int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 	r = make_room(c, needed, now_ns);
 	if (r)
 		return r;
-	return e ? revive(c, e, needed, now_ns) : add_name(c, key, wire, wire_len, needed, now_ns);
+	return e ? revive(c, e, needed, until_ns)
+		 : add_name(c, key, wire, wire_len, needed, until_ns);
 }
 
 /* --- reading ----------------------------------------------------------------------- */
@@ -274,6 +275,7 @@ void fqdn_entry_show(const struct fqdn_entry *e, struct fqdn_name *out)
 				  .ask_ns = e->waits ? e->due[FQDN_DUE_ASK].ns : UINT64_MAX,
 				  .failures = e->failures,
 				  .needed = e->needed,
+				  .partial = e->partial,
 				  .n_facts = e->n_facts,
 				  .wire_len = e->wire_len,
 				  .wire = e->wire,

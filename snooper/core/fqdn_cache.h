@@ -59,6 +59,7 @@ struct fqdn_name {
 	uint32_t n_facts;  /* 0: it is gone */
 	uint8_t failures;  /* attempts to reconcile it since the last that did */
 	bool needed;
+	bool partial; /* the kernel could not read all that was said of it */
 	uint8_t wire_len;
 	const uint8_t *wire;
 	const struct fqdn_fact *facts;
@@ -78,11 +79,12 @@ bool fqdn_cache_find(const struct fqdn_cache *c, const struct snp_name_key *key,
 		     struct fqdn_name *out);
 
 /*
- * Make the name known; needed: policy needs it. 0; -ENOSPC: the cache is full (see
- * above); -ENOMEM. Known already: 0, and needed is noted.
+ * Make the name known; needed: policy needs it; without a fact it is kept until
+ * until_ns. 0; -ENOSPC: the cache is full (see above); -ENOMEM. Known already: 0, and
+ * needed is noted.
  */
 int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const uint8_t *wire,
-		    size_t wire_len, bool needed, uint64_t now_ns);
+		    size_t wire_len, bool needed, uint64_t now_ns, uint64_t until_ns);
 
 /*
  * Record a fact of the kernel (expiry_ns), of another origin (granted_ns), or
@@ -95,6 +97,9 @@ int fqdn_cache_put(struct fqdn_cache *c, const struct snp_name_key *name,
 /* An address's outcome of reconciliation. Nothing, when the fact is gone. */
 void fqdn_cache_judge(struct fqdn_cache *c, const struct snp_name_key *name,
 		      const struct snp_addr *addr, enum fqdn_reconcile outcome);
+
+/* Note whether the kernel could read all that was said of a name. */
+void fqdn_cache_partial(struct fqdn_cache *c, const struct snp_name_key *name, bool partial);
 
 /* Reconcile a name at at_ns. 0; -ENOENT; -ENOMEM: it waits no more, if it did. */
 int fqdn_cache_ask(struct fqdn_cache *c, const struct snp_name_key *name, uint64_t at_ns);

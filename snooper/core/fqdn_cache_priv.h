@@ -33,7 +33,7 @@ struct fqdn_entry {
 	uint32_t place; /* in places; of one that is gone: how many readers have to be told */
 	uint8_t failures;
 	bool waits; /* is in the heap of those to be asked */
-	bool needed;
+	bool needed, partial;
 	bool gone; /* kept until every reader was told */
 	uint8_t wire_len;
 	uint8_t wire[];

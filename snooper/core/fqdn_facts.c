@@ -6,7 +6,7 @@
 
 #include "snooper/core/fqdn_cache_priv.h"
 
-/* When the first fact of e is over; a name without any is over already. */
+/* When the first fact of e is over. */
 static uint64_t due_of(const struct fqdn_entry *e)
 {
 	uint64_t due_ns = e->n_facts ? UINT64_MAX : 0;
@@ -107,6 +107,16 @@ int fqdn_cache_put(struct fqdn_cache *c, const struct snp_name_key *name,
 	due_again(c, e);
 	fqdn_watch_changed(c, e);
 	return 1;
+}
+
+void fqdn_cache_partial(struct fqdn_cache *c, const struct snp_name_key *name, bool partial)
+{
+	struct fqdn_entry *e = fqdn_entry_find(c, name);
+
+	if (!e || e->partial == partial)
+		return;
+	e->partial = partial;
+	fqdn_watch_changed(c, e);
 }
 
 void fqdn_cache_judge(struct fqdn_cache *c, const struct snp_name_key *name,

@@ -36,11 +36,6 @@ static bool mode_is_not_audit(const struct snp_conf *c)
 	return c->policy.mode != SNP_POLICY_AUDIT;
 }
 
-static bool reconcile_is_off(const struct snp_conf *c)
-{
-	return c->reconcile.mode == SNP_RECONCILE_OFF;
-}
-
 static const struct later rows[] = {
 	{"observe.tcp", LATER " (answers over TCP are not learned yet)", tcp_is_off},
 	{"observe.names", LATER " (every name is learned)", names_are_all},
@@ -61,9 +56,6 @@ static const struct later rows[] = {
 	{"proxy.mute_after", LATER " (a proxy that hangs is not noticed)", NULL},
 	{"proxy.probe", LATER, NULL},
 	{"proxy.dwell", LATER, NULL},
-	{"reconcile.mode", LATER " (nothing is compared)", reconcile_is_off},
-	{"reconcile.servers", LATER, NULL},
-	{"reconcile.rate", LATER, NULL},
 	{"ha", LATER " (nothing is replicated)", NULL},
 	{"state.directory", LATER, NULL},
 	{"state.snapshot_interval", LATER, NULL},

@@ -74,14 +74,6 @@ static int add_never(struct snp_kconf *k, struct nevers *n, const struct snp_cid
 	return 0;
 }
 
-/* RFC 1918 and RFC 4193. */
-static const struct snp_cidr private_ranges[] = {
-	{{.b = {[10] = 0xff, [11] = 0xff, [12] = 10}}, 104, false},
-	{{.b = {[10] = 0xff, [11] = 0xff, [12] = 172, [13] = 16}}, 108, false},
-	{{.b = {[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 168}}, 112, false},
-	{{.b = {[0] = 0xfc}}, 7, true},
-};
-
 static int add_nevers(const struct snp_conf *conf, struct snp_kconf *k)
 {
 	struct nevers n = {0};
@@ -93,8 +85,8 @@ static int add_nevers(const struct snp_conf *conf, struct snp_kconf *k)
 	}
 	for (size_t i = 0; i < conf->observe.n_never_learn && !r; i++)
 		r = add_never(k, &n, &conf->observe.never_learn[i]);
-	for (size_t i = 0; !conf->observe.learn_private && i < 4 && !r; i++)
-		r = add_never(k, &n, &private_ranges[i]);
+	for (size_t i = 0; !conf->observe.learn_private && i < SNP_PRIVATE_RANGES && !r; i++)
+		r = add_never(k, &n, &snp_private_ranges[i]);
 	return r;
 }
 

@@ -33,7 +33,7 @@ static void learn(uint64_t id, uint8_t addr, uint64_t expiry_ns)
 
 	memcpy(wire + 1, &id, sizeof(id));
 	fact.addr.b[15] = addr;
-	assert_int_equal(fqdn_cache_name(cache, &key, wire, sizeof(wire), false, 0), 0);
+	assert_int_equal(fqdn_cache_name(cache, &key, wire, sizeof(wire), false, 0, 0), 0);
 	assert_true(fqdn_cache_put(cache, &key, &fact) >= 0);
 }
 
