@@ -81,6 +81,7 @@ void daemon_news(void *ctx, const struct snp_event *e)
 	for (unsigned int i = 0; i < e->nfacts; i++) {
 		fact.addr = e->facts[i].addr;
 		fact.expiry_ns = kept_until(e->facts[i].expiry_ns, e->ts_ns);
+		fact.ttl_s = (e->facts[i].expiry_ns - e->ts_ns) / SNP_NS_PER_S;
 		remember(d, &e->name, &fact);
 	}
 }

@@ -203,6 +203,10 @@ static void on_found(struct lookup *l, const struct reconcile_found *found, bool
 	bool failed = found->reply == RECONCILE_NO_REPLY;
 
 	l->failed |= failed;
+	if (!l->d->reconciler.resolver) { /* it is being closed: that says nothing */
+		one_less(l);
+		return;
+	}
 	note_reply(l->d, failed);
 	judge(l->d, &l->name, found, v4);
 	if (l->grant && found->reply == RECONCILE_ADDRESSES)
@@ -317,6 +321,7 @@ int daemon_reconcile_start(struct daemon *d)
 	int e;
 
 	daemon_reconcile_stop(d);
+	/* What waits to be asked goes on waiting, for the day it is switched on again. */
 	if (d->conf->reconcile.mode == SNP_RECONCILE_OFF || !d->conf->reconcile.n_servers)
 		return 0;
 	r->asking = event_new(d->base, -1, 0, on_asking, d);
@@ -331,6 +336,18 @@ int daemon_reconcile_start(struct daemon *d)
 	}
 	wake(d);
 	return 0;
+}
+
+int daemon_reconcile_changed(struct daemon *d, const struct snp_conf *was)
+{
+	const struct snp_conf *now = d->conf;
+	size_t size = now->reconcile.n_servers * sizeof(*now->reconcile.servers);
+
+	if (was->reconcile.mode == now->reconcile.mode &&
+	    was->reconcile.n_servers == now->reconcile.n_servers &&
+	    !memcmp(was->reconcile.servers, now->reconcile.servers, size))
+		return 0;
+	return daemon_reconcile_start(d);
 }
 
 void daemon_reconcile_stop(struct daemon *d)

@@ -45,8 +45,9 @@ struct reconciler {
 	} counts;
 };
 
-/* As the configuration says: at start, and again when it changed. 0, or -errno. */
+/* As the configuration says: at start, and when it is another than `was`. 0, or -errno. */
 int daemon_reconcile_start(struct daemon *d);
+int daemon_reconcile_changed(struct daemon *d, const struct snp_conf *was);
 void daemon_reconcile_stop(struct daemon *d);
 
 /* What a new address starts with: pending, or off. */

@@ -126,6 +126,7 @@ int daemon_reload(void *ctx, char **errors)
 		daemon_apply(d, &why);
 	} else {
 		keep_fixed(was, next);
+		r = daemon_reconcile_changed(d, was);
 		log_set_level((enum log_level)next->log.level);
 		log_info("event=reloaded file=%s", d->conf_path);
 	}

@@ -119,11 +119,11 @@ static void what_came_back_alive_is_granted(void **state)
 	assert_false(row_in("snp_learned", &key, &fact));
 	assert_true(row_in("snp_granted", &key, &fact));
 	assert_int_equal(fact.expiry_ns, NOW + 1);
-	assert_int_equal(maps_fact(maps, &key, &fact), 0);
+	assert_int_equal(maps_fact(maps, MAPS_GRANTED, &key, &fact), 0);
 	/* Granted rows go when they are over, not before. */
 	assert_int_equal(maps_collect_granted(maps, &key, NOW), 0);
 	assert_int_equal(maps_collect_granted(maps, &key, NOW + 1), 1);
-	assert_int_equal(maps_fact(maps, &key, &fact), -ENOENT);
+	assert_int_equal(maps_fact(maps, MAPS_GRANTED, &key, &fact), -ENOENT);
 }
 
 static void a_tally_stays_while_others_hold_it(void **state)

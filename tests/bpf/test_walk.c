@@ -61,8 +61,9 @@ static int check_row(const struct walk_row *row, __u32 err, char text[static 256
 	if (row->err) {
 		/* One refused behind its question leaves the question's name, for the daemon to ask. */
 		snprintf(text, 256, "a refused message left rows behind");
-		return rig_facts(&rig) || rig_names(&rig) > 1 || rig_added(&rig, SNP_STAT_PARSED) ? -1
-											      : 0;
+		return rig_facts(&rig) || rig_names(&rig) > 1 || rig_added(&rig, SNP_STAT_PARSED)
+			       ? -1
+			       : 0;
 	}
 	snprintf(text, 256, "a counter is wrong");
 	if (rig_added(&rig, SNP_STAT_PARSED) != parsed ||

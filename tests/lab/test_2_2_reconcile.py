@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Points 2.2 and 2.3: what was learned is compared with an independent look-up, and renewed by it."""
+import socket
+import threading
+
+import pytest
+
+import dnswire as w
+from daemon import Snooperd
+from servers import Scripted, ask, unbound
+from snoplab import PATIENCE, wait_until
+
+JUDGE = '10.53.0.77'  # asked by snooperd only
+NOBODY = '10.53.0.78'
+OURS, THEIRS, MORE = '192.0.2.1', '198.51.100.1', '192.0.2.2'
+
+
+def start(lab, servers=(JUDGE,), mode='verify', **changes):
+    lab.outside.add_addresses(f'{JUDGE}/24')
+    return Snooperd(lab, {'reconcile': {'mode': mode, 'servers': [f'{s}:53' for s in servers]},
+                          **changes}).start()
+
+
+def addresses(snooperd, name):
+    """{address: its line} of a name, {} when it is not there."""
+    line = snooperd.names().get(name)
+    return {a['address']: a for a in line['addresses']} if line else {}
+
+
+def outcome(snooperd, name, address=OURS):
+    return addresses(snooperd, name).get(address, {}).get('reconcile')
+
+
+def answers(*records, **options):
+    return lambda query: [w.answer(query, list(records), **options)]
+
+
+def learned_by_client(lab, name, records=None, **options):
+    """The client asks its own resolver."""
+    handler = answers(*(records or [w.a(w.QNAME, OURS)]), **options)
+    with Scripted(lab.outside, lab.outside.ip4, handler):
+        assert len(lab.node.call(ask, lab.outside.ip4, [w.query(7, name)])) == 1
+
+
+VERDICTS = {
+    'confirmed': answers(w.a(w.QNAME, THEIRS), w.a(w.QNAME, OURS)),
+    'unconfirmed': answers(w.a(w.QNAME, THEIRS)),  # GeoDNS
+    'conflict': answers(flags=0x8183),
+    'unreachable': answers(flags=0x8182),
+}
+
+
+@pytest.mark.parametrize('said', VERDICTS)
+def test_2_2_outcome(lab, said):
+    snooperd = start(lab)
+    with Scripted(lab.outside, JUDGE, VERDICTS[said]):
+        learned_by_client(lab, 'one.test')
+        wait_until(lambda: outcome(snooperd, 'one.test') == said, what=said)
+    # Whatever it says, the fact is the kernel's and stays as it is.
+    line = addresses(snooperd, 'one.test')
+    assert set(line) == {OURS} and line[OURS]['origin'] == 'kernel'
+
+
+def test_2_2_refused_ranges_conflict(lab):
+    snooperd = start(lab)
+    with Scripted(lab.outside, JUDGE, answers(w.a(w.QNAME, '127.0.0.1'))):
+        learned_by_client(lab, 'loopback.test')
+        wait_until(lambda: outcome(snooperd, 'loopback.test') == 'conflict', what='conflict')
+
+
+def test_2_2_no_record_of_the_type(lab):
+    snooperd = start(lab)
+    with Scripted(lab.outside, JUDGE, answers()):
+        learned_by_client(lab, 'empty.test')
+        wait_until(lambda: outcome(snooperd, 'empty.test') == 'unconfirmed', what='unconfirmed')
+
+
+def test_2_2_off_asks_nobody(lab):
+    snooperd = start(lab, mode='off')
+    came = []
+    with Scripted(lab.outside, JUDGE, lambda q: came.append(q) or []):
+        learned_by_client(lab, 'one.test')
+        wait_until(lambda: outcome(snooperd, 'one.test') == 'off', what='off')
+        learned_by_client(lab, 'two.test')
+        wait_until(lambda: outcome(snooperd, 'two.test') == 'off', what='off')
+    assert not came
+
+
+def test_2_2_pending_while_it_is_asked(lab):
+    snooperd = start(lab)
+    with Scripted(lab.outside, JUDGE) as judge:
+        learned_by_client(lab, 'slow.test')
+        query, asker = judge.take()
+        assert outcome(snooperd, 'slow.test') == 'pending'
+        judge.send(VERDICTS['confirmed'](query)[0], asker)
+        wait_until(lambda: outcome(snooperd, 'slow.test') == 'confirmed', what='confirmed')
+
+
+def test_2_2_a_and_aaaa_over_tcp_when_truncated(lab):
+    """A real server with more addresses than a datagram takes: c-ares asks again over TCP."""
+    zone = ''.join(f'big A 192.0.2.{i}\nbig AAAA 2001:db8::{i:x}\n' for i in range(1, 200))
+    lab.outside.add_addresses(f'{JUDGE}/24')
+    unbound(lab.outside, [lab.outside.ip4, JUDGE], {'many.test': zone}).start()
+    snooperd = Snooperd(lab, {'reconcile': {'mode': 'verify', 'servers': [f'{JUDGE}:53']}}).start()
+    for kind in 'A', 'AAAA':
+        assert len(lab.node.dig('big.many.test', kind, lab.outside.ip4, '+bufsize=16384', '+ignore')) == 199
+    wait_until(lambda: [a['reconcile'] for a in addresses(snooperd, 'big.many.test').values()]
+               == ['confirmed'] * 398,
+               what=lambda: f'all confirmed: {snooperd.ctl("names").stdout[:2000]}')
+
+
+def test_2_2_f28_dead_resolver_degrades_and_nothing_else(lab):
+    snooperd = start(lab, servers=[NOBODY])
+    lab.outside.add_addresses(f'{NOBODY}/24')  # the host is there, and nobody listens
+    names = [f'n{i}.test' for i in range(20)]
+    for name in names:
+        learned_by_client(lab, name)
+    wait_until(lambda: 'reconcile-unreachable' in snooperd.status()['degraded'], what='degraded')
+    assert outcome(snooperd, names[0]) in ('unreachable', 'pending')
+    assert set(names) <= set(snooperd.names())
+    learned_by_client(lab, 'later.test')
+    wait_until(lambda: OURS in addresses(snooperd, 'later.test'), what='learned all the same')
+    # It backs off: far fewer questions than names and seconds would make.
+    with Scripted(lab.outside, NOBODY, VERDICTS['confirmed']):
+        wait_until(lambda: all(outcome(snooperd, n) == 'confirmed' for n in names),
+                   what='asked again when it is back')
+    wait_until(lambda: 'reconcile-unreachable' not in snooperd.status()['degraded'], what='well')
+
+
+def test_2_2_f29_other_addresses_are_a_union_when_renewed(lab):
+    """GeoDNS: what the client got and what the look-up gets both stand, each with its origin."""
+    snooperd = start(lab, mode='refresh')
+    with Scripted(lab.outside, JUDGE, answers(w.a(w.QNAME, THEIRS, ttl=60))):
+        learned_by_client(lab, 'geo.test')
+        wait_until(lambda: set(addresses(snooperd, 'geo.test')) == {OURS, THEIRS}, what='both')
+    line = addresses(snooperd, 'geo.test')
+    assert line[OURS]['origin'] == 'kernel' and line[OURS]['reconcile'] == 'unconfirmed'
+    assert line[THEIRS]['origin'] == 'resolver' and line[THEIRS]['reconcile'] == 'confirmed'
+    assert 0 < line[THEIRS]['expires_in_ms'] <= 60000
+
+
+def test_2_2_refresh_renews_for_ten_lifetimes(lab):
+    """A name of TTL 1 lives on without its client, and ends ten lifetimes after the client asked."""
+    snooperd = start(lab, mode='refresh')
+    asked = []
+
+    def judge(query):
+        asked.append(query)
+        return [w.answer(query, [w.a(w.QNAME, OURS, ttl=1)])]
+    with Scripted(lab.outside, JUDGE, judge):
+        learned_by_client(lab, 'short.test', [w.a(w.QNAME, OURS, ttl=1)])
+        wait_until(lambda: len(asked) >= 8, deadline=15, what=lambda: f'renewed several times: {len(asked)} {snooperd.ctl("names").stdout}')
+        assert addresses(snooperd, 'short.test')[OURS]['origin'] == 'kernel'
+        wait_until(lambda: 'short.test' not in snooperd.names(), deadline=20, what='ended')
+
+
+def test_2_2_reload_changes_servers(lab):
+    snooperd = start(lab, servers=[NOBODY])
+    lab.outside.add_addresses(f'{NOBODY}/24')
+    with Scripted(lab.outside, JUDGE, VERDICTS['confirmed']):
+        learned_by_client(lab, 'one.test')
+        snooperd.conf['reconcile']['servers'] = [f'{JUDGE}:53']
+        snooperd.write_conf()
+        assert snooperd.ctl('reload').returncode == 0
+        wait_until(lambda: outcome(snooperd, 'one.test') == 'confirmed', what='confirmed')
+
+
+def test_2_2_rate(lab):
+    """No more questions than rate allows; the names wait for their turn."""
+    snooperd = start(lab, reconcile={'mode': 'verify', 'servers': [f'{JUDGE}:53'], 'rate': 40})
+    names = [f'n{i}.rate.test' for i in range(120)]
+    times = []
+    clock = threading.Event()
+
+    def judge(query):
+        times.append(__import__('time').monotonic())
+        if len(times) == len(names):
+            clock.set()
+        return VERDICTS['confirmed'](query)
+    with Scripted(lab.outside, JUDGE, judge):
+        with Scripted(lab.outside, lab.outside.ip4, answers(w.a(w.QNAME, OURS))):
+            lab.node.call(ask, lab.outside.ip4, [w.query(i, n) for i, n in enumerate(names)])
+        assert clock.wait(20 * PATIENCE)
+    took = times[-1] - times[0]
+    assert len(times) <= took * 40 * 1.1 + 5
+    wait_until(lambda: all(outcome(snooperd, n) == 'confirmed' for n in names), what='all')
+
+
+def test_2_2_own_questions_are_not_learned(lab):
+    """snooperd in an observed cgroup, asking a trusted server: what it finds is the resolver's."""
+    snooperd = start(lab, mode='refresh', observe={'cgroups': [lab.cgroup],
+                                                   'resolvers': [lab.outside.ip4, JUDGE]})
+    with Scripted(lab.outside, JUDGE, answers(w.a(w.QNAME, THEIRS))):
+        learned_by_client(lab, 'own.test')
+        wait_until(lambda: THEIRS in addresses(snooperd, 'own.test'), what='found')
+    assert addresses(snooperd, 'own.test')[THEIRS]['origin'] == 'resolver'
+    status = snooperd.status()['kernel']
+    assert status['answers_learned'] == 1 and status['refused']['unasked'] == 0
+
+
+def test_2_3_truncated_names_are_asked_by_the_daemon(lab):
+    """TC=1 and no retry by the client: the daemon asks, over TCP, for what was cut off."""
+    zone = ''.join(f'cut A 192.0.2.{i}\n' for i in range(1, 200))
+    lab.outside.add_addresses(f'{JUDGE}/24')
+    unbound(lab.outside, [JUDGE], {'many.test': zone}).start()
+    snooperd = Snooperd(lab, {'reconcile': {'mode': 'verify', 'servers': [f'{JUDGE}:53']}}).start()
+    learned_by_client(lab, 'cut.many.test', flags=0x8380)
+    wait_until(lambda: len(addresses(snooperd, 'cut.many.test')) == 199, what='all of them')
+    line = addresses(snooperd, 'cut.many.test')
+    assert line[OURS]['origin'] == 'kernel' and line[MORE]['origin'] == 'resolver'
+    assert snooperd.names()['cut.many.test']['truncated'] is True
+
+
+def test_2_3_unreadable_answers_are_asked_by_the_daemon(lab):
+    snooperd = start(lab)
+    broken = [w.rr(w.QNAME, w.A, socket.inet_aton(OURS), rdlength=3)]
+    with Scripted(lab.outside, JUDGE, answers(w.a(w.QNAME, THEIRS))):
+        learned_by_client(lab, 'broken.test', broken)
+        wait_until(lambda: set(addresses(snooperd, 'broken.test')) == {THEIRS}, what='found')
+    assert addresses(snooperd, 'broken.test')[THEIRS]['origin'] == 'resolver'
