@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@
 #define DRAIN_MS      50
 #define TICK_MS	      250
 #define SCAN_EVERY_NS (15 * SNP_NS_PER_S)
+#define TURN_MAX_NS   (10 * SNP_NS_PER_MS)
 
 /* After a reading that found something, look again soon: the kernel wakes us rarely. */
 static void take_news(struct daemon *d)
@@ -291,6 +293,34 @@ static int start(struct daemon *d, struct maps_problem *why)
 	return start_export(d);
 }
 
+static uint64_t cpu_ns(void)
+{
+	struct timespec t = {0};
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * SNP_NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * Turn by turn, each with the time on the CPU that it took: whatever waits for its turn
+ * waits as long as the longest.
+ */
+static void run_loop(struct daemon *d)
+{
+	uint64_t began_ns = cpu_ns(), now_ns;
+
+	while (!event_base_got_break(d->base) && event_base_loop(d->base, EVLOOP_ONCE) == 0) {
+		now_ns = cpu_ns();
+		if (now_ns - began_ns > d->turns.longest_ns)
+			d->turns.longest_ns = now_ns - began_ns;
+		if (now_ns - began_ns > TURN_MAX_NS) {
+			d->turns.slow++;
+			log_debug("event=slow-turn took_us=%" PRIu64, (now_ns - began_ns) / 1000);
+		}
+		began_ns = now_ns;
+	}
+}
+
 int daemon_run(const char *conf_path, struct snp_conf *conf_take)
 {
 	struct daemon d = {.conf_path = conf_path, .conf = conf_take};
@@ -312,7 +342,7 @@ int daemon_run(const char *conf_path, struct snp_conf *conf_take)
 		 fqdn_cache_facts(d.cache),
 		 (uint64_t)((clock_boot_ns() - d.started_ns) / SNP_NS_PER_MS));
 	sd_notify(0, "READY=1");
-	event_base_dispatch(d.base);
+	run_loop(&d);
 	sd_notify(0, "STOPPING=1");
 	fini(&d);
 	return 0;

@@ -49,6 +49,10 @@ struct daemon {
 	struct scan scan;
 	struct reconciler reconciler;
 	bool cache_full;
+	struct {
+		uint64_t longest_ns,
+			slow; /* on the CPU, of one turn of the loop; how many above 10 ms */
+	} turns;
 	/* counters as of the last tick, and when each last grew */
 	uint64_t stats[SNP_STAT_MAX], grew_ns[SNP_STAT_MAX];
 	/* daemon_show.c */

@@ -8,6 +8,8 @@
 
 #include "snooper/core/fqdn_cache_priv.h"
 
+#define BUCKETS_MAX (1u << 24)
+
 const char *fqdn_reconcile_text(enum fqdn_reconcile r)
 {
 	static const char *const texts[] = {
@@ -31,7 +33,10 @@ struct fqdn_cache *fqdn_cache_new(size_t max_names, size_t max_facts)
 	LIST_INIT(&c->watches);
 	c->over[0].what = c->over[1].what = FQDN_DUE_OVER;
 	c->ask.what = FQDN_DUE_ASK;
+	/* As many as it will ever need: to make more later would take long, all at once. */
 	c->n_buckets = 1024;
+	while (c->n_buckets < max_names && c->n_buckets < BUCKETS_MAX)
+		c->n_buckets *= 2;
 	c->buckets = calloc(c->n_buckets, sizeof(struct fqdn_entry *));
 	if (!c->buckets) {
 		free(c);
@@ -91,22 +96,6 @@ static void chain(struct fqdn_cache *c, struct fqdn_entry *e)
 
 	e->next = *bucket;
 	*bucket = e;
-}
-
-/* Twice the buckets. Without memory the chains grow longer instead. */
-static void widen(struct fqdn_cache *c)
-{
-	struct fqdn_entry **wider = calloc(c->n_buckets * 2, sizeof(struct fqdn_entry *));
-	struct fqdn_node *n;
-
-	if (!wider)
-		return;
-	free(c->buckets);
-	c->buckets = wider;
-	c->n_buckets *= 2;
-	TAILQ_FOREACH(n, &c->order, order)
-	if (!n->is_reader)
-		chain(c, (struct fqdn_entry *)n);
 }
 
 void fqdn_entry_free(struct fqdn_cache *c, struct fqdn_entry *e)
@@ -233,8 +222,6 @@ static int add_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 		return r;
 	}
 	chain(c, e);
-	if (c->names > c->n_buckets)
-		widen(c);
 	return 0;
 }
 
