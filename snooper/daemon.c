@@ -233,7 +233,10 @@ static int start_export(struct daemon *d)
 	else if (r < 0)
 		log_err("event=export-failed key=export.socket path=%s reason=\"%s\"",
 			d->conf->export.socket, strerror(-r));
-	return r;
+	if (r < 0)
+		return r;
+	export_audit(d->export, daemon_audit, d);
+	return daemon_listen(d);
 }
 
 static void fini(struct daemon *d)

@@ -69,6 +69,13 @@ void daemon_scan_start(struct daemon *d);
 bool daemon_scan_step(struct daemon *d);  /* false: the scan is done */
 uint64_t daemon_expire(struct daemon *d); /* when to call again, UINT64_MAX: not before news */
 
+/* daemon_export.c: who is refused there, and the certificates of the face on TCP. */
+void daemon_audit(void *ctx, enum grpc_count why, const char *peer, const char *detail,
+		  uint64_t unsaid);
+int daemon_listen(struct daemon *d);
+/* *out is NULL where conf asks for no TCP. 0, -EINVAL with *why (malloc'd, or NULL), -ENOMEM. */
+int daemon_read_tls(const struct snp_conf *conf, struct grpc_tls **out, char **why);
+
 /* daemon_show.c: the source behind the gRPC face */
 int daemon_list(void *ctx, const char *pattern, uint64_t *cursor, export_emit_fn emit,
 		void *emit_ctx);

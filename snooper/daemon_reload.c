@@ -7,12 +7,14 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "snooper/base/cleanup.h"
 #include "snooper/base/log.h"
 #include "snooper/io/conf_host.h"
 #include "snooper/io/conf_yaml.h"
 #include "snooper/io/kconf.h"
 #include "snooper/io/links.h"
 #include "snooper/io/proxy_seed.h"
+#include "snooper/rpc/grpc_tls.h"
 
 int daemon_apply(struct daemon *d, struct maps_problem *why)
 {
@@ -73,10 +75,12 @@ static void keep_fixed(struct snp_conf *now, struct snp_conf *next)
 		{&now->state.bpffs, &next->state.bpffs},
 		{&now->export.socket, &next->export.socket},
 		{&now->export.socket_group, &next->export.socket_group},
+		{&now->export.listen, &next->export.listen},
 	};
-	static const char *const keys[] = {"state.bpffs", "export.socket", "export.socket_group"};
+	static const char *const keys[] = {"state.bpffs", "export.socket", "export.socket_group",
+					   "export.listen"};
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		if (same_text(*texts[i][0], *texts[i][1]))
 			continue;
 		tell_restart(keys[i]);
@@ -93,6 +97,7 @@ int daemon_reload(void *ctx, char **errors)
 	struct daemon *d = ctx;
 	struct conf_diag diag = {0};
 	struct snp_conf *next = NULL, *was = d->conf;
+	struct grpc_tls *tls = NULL;
 	struct maps_problem why;
 	int r;
 
@@ -106,6 +111,16 @@ int daemon_reload(void *ctx, char **errors)
 		*errors = strdup(diag.text);
 	}
 	conf_diag_fini(&diag);
+	if (!r && was->export.listen) { /* before anything is applied: a bad one changes nothing */
+		SNP_CLEANUP(snp_freep)
+		char *why_tls = NULL;
+
+		r = daemon_read_tls(next, &tls, &why_tls);
+		if (r) {
+			free(*errors);
+			*errors = snp_take(&why_tls);
+		}
+	}
 	if (r) {
 		snp_conf_free(next);
 		log_err("event=reload-refused file=%s hint=\"the running configuration stays\"",
@@ -125,11 +140,14 @@ int daemon_reload(void *ctx, char **errors)
 		was = next;
 		daemon_apply(d, &why);
 	} else {
+		if (tls)
+			export_set_tls_take(d->export, snp_take(&tls));
 		keep_fixed(was, next);
 		r = daemon_reconcile_changed(d, was);
 		log_set_level((enum log_level)next->log.level);
 		log_info("event=reloaded file=%s", d->conf_path);
 	}
+	grpc_tls_free(tls);
 	snp_conf_free(was);
 	sd_notify(0, "READY=1");
 	return r;

@@ -150,5 +150,10 @@ void snp_conf_free(struct snp_conf *c)
 	free(c->export.socket);
 	free(c->export.socket_group);
 	free(c->export.metrics);
+	free(c->export.listen);
+	free(c->export.tls_ca);
+	free(c->export.tls_certificate);
+	free(c->export.tls_key);
+	free_strings(c->export.tls_admins, c->export.n_tls_admins);
 	free(c);
 }

@@ -98,6 +98,10 @@ struct snp_conf {
 	struct {
 		char *socket, *socket_group; /* socket_group NULL: the daemon's own */
 		char *metrics;		     /* NULL: not set */
+		char *listen;		     /* NULL: the socket only */
+		char *tls_ca, *tls_certificate, *tls_key;
+		char **tls_admins; /* common names */
+		size_t n_tls_admins;
 	} export;
 	struct {
 		uint32_t names, addresses_per_name, names_per_address;

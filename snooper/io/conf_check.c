@@ -181,6 +181,18 @@ static void check_ha(const struct snp_conf *c, struct conf_diag *d)
 				"needs ha.tls (ca, certificate, key), or 'tls: insecure'");
 }
 
+static void check_export(const struct snp_conf *c, struct conf_diag *d)
+{
+	bool tls = conf_diag_was_set(d, "export.tls");
+
+	if (c->export.listen && !tls)
+		conf_diag_error(d, place(d, "export.listen"), "export.listen",
+				"needs export.tls (ca, certificate, key)");
+	if (!c->export.listen && tls)
+		conf_diag_warning(d, place(d, "export.tls"), "export.tls",
+				  "no export.listen: without effect");
+}
+
 void conf_check(const struct snp_conf *c, struct conf_diag *d)
 {
 	check_ttl(c, d);
@@ -189,4 +201,5 @@ void conf_check(const struct snp_conf *c, struct conf_diag *d)
 	check_room(c, d);
 	check_limits(c, d);
 	check_ha(c, d);
+	check_export(c, d);
 }

@@ -13,7 +13,8 @@
 
 enum conf_kind {
 	CONF_KEY_SECTION,   /* a mapping of further keys */
-	CONF_KEY_TLS,	    /* such a mapping, or the word insecure */
+	CONF_KEY_TLS,	    /* such a mapping, of three files at least */
+	CONF_KEY_MAY_TLS,   /* the same, or the word insecure */
 	CONF_KEY_ENDPOINTS, /* a list of such mappings */
 	CONF_KEY_LABELS,    /* a mapping of free keys */
 	CONF_KEY_WORD,	    /* one of .words; the field is an enum */

@@ -9,9 +9,10 @@
 
 #include "snooper/core/name.h"
 
-#define ID_MAX	  63
-#define GROUP_MAX 32
-#define LABEL_MAX 317 /* what Kubernetes allows: a prefix of 253, a slash, a name of 63 */
+#define ID_MAX		63
+#define GROUP_MAX	32
+#define COMMON_NAME_MAX 256 /* 64 characters (RFC 5280 A.1) of UTF-8 */
+#define LABEL_MAX	317 /* what Kubernetes allows: a prefix of 253, a slash, a name of 63 */
 
 static bool all_of(const char *text, const char *others)
 {
@@ -94,6 +95,15 @@ const char *conf_value_id(const char *text)
 	if (!all_of(text, "_.-"))
 		return "has other characters than letters, digits, '_', '.' and '-'";
 	return NULL;
+}
+
+const char *conf_value_common_name(const char *text)
+{
+	if (!*text)
+		return "is empty";
+	if (strlen(text) > COMMON_NAME_MAX)
+		return "is longer than a common name may be";
+	return has_control(text) ? "has a control character in it" : NULL;
 }
 
 const char *conf_value_dns_name(const char *text)

@@ -48,6 +48,8 @@ const char *conf_value_metrics(const char *text);
 const char *conf_value_group(const char *text);
 /* What we call a node, a cluster or an endpoint. */
 const char *conf_value_id(const char *text);
+/* The common name in the subject of a certificate. */
+const char *conf_value_common_name(const char *text);
 /* A domain name, "." for the root. */
 const char *conf_value_dns_name(const char *text);
 /* A word of a label, empty allowed. */

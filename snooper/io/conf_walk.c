@@ -32,7 +32,8 @@ static void join(const char *path, const char *name, char buf[static PATH_ROOM])
 /* A key that was pasted where a file name belongs must not come back in a message. */
 static bool may_be_shown(const char *path, const char *name)
 {
-	return strncmp(path, "ha.tls", 6) != 0 || strlen(name) <= 16;
+	return (strcmp(path, "ha.tls") != 0 && strcmp(path, "export.tls") != 0) ||
+	       strlen(name) <= 16;
 }
 
 static void refuse_unknown(struct conf_diag *d, const struct spot *spot, const struct conf_node *n)
@@ -86,10 +87,11 @@ static int walk_tls(struct conf_diag *d, const struct conf_key *key, struct snp_
 		}
 		return walk_section(d, key, c, n);
 	}
-	if (n->kind != CONF_SCALAR || strcmp(n->text, "insecure") != 0) {
+	if (key->kind == CONF_KEY_TLS || n->kind != CONF_SCALAR ||
+	    strcmp(n->text, "insecure") != 0) {
 		conf_diag_error(d, n->at, key->path,
-				"a mapping of ca, certificate and key is wanted here, or the word "
-				"insecure");
+				"a mapping of ca, certificate and key is wanted here%s",
+				key->kind == CONF_KEY_TLS ? "" : ", or the word insecure");
 		return 0;
 	}
 	conf_diag_mark(d, key->path, CONF_WHOLE, n->key_at);
@@ -227,6 +229,7 @@ static int walk_key(struct conf_diag *d, const struct spot *spot, const struct c
 	case CONF_KEY_SECTION:
 		return walk_section(d, key, spot->base, n);
 	case CONF_KEY_TLS:
+	case CONF_KEY_MAY_TLS:
 		return walk_tls(d, key, spot->base, n);
 	case CONF_KEY_ENDPOINTS:
 		return walk_endpoints(d, key, spot->base, n);

@@ -146,6 +146,26 @@ int export_new(struct event_base *base, const char *path, const char *group,
 	return 0;
 }
 
+int export_listen_take(struct export *e, const char *address, struct grpc_tls *tls)
+{
+	return grpc_server_listen_take(e->server, address, tls);
+}
+
+void export_set_tls_take(struct export *e, struct grpc_tls *tls)
+{
+	grpc_server_set_tls_take(e->server, tls);
+}
+
+void export_audit(struct export *e, grpc_audit_fn audit, void *ctx)
+{
+	grpc_server_audit(e->server, audit, ctx);
+}
+
+const struct grpc_counts *export_counts(const struct export *e)
+{
+	return grpc_server_counts(e->server);
+}
+
 void export_free(struct export *e)
 {
 	if (!e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * export.h - the gRPC face of the daemon: package snooper.v1 on a Unix socket.
+ * export.h - the gRPC face of the daemon: package snooper.v1 on a Unix socket, and on TCP.
  *
  * rpc: may include base, core and the wire codec (nghttp2, protobuf-c,
  * libevent). Knows no maps: what it shows comes through struct export_source.
@@ -18,9 +18,11 @@
 
 #include "snooper/core/listing.h"
 #include "snooper/core/status.h"
+#include "snooper/rpc/grpc_guard.h"
 
 struct event_base;
-struct export; /* opaque; export.c */
+struct grpc_tls; /* grpc_tls.h */
+struct export;	 /* opaque; export.c */
 
 /* Called once per name; borrowed. Returns false to pause: no more room now. */
 typedef bool (*export_emit_fn)(void *ctx, const struct snp_listed_name *name);
@@ -54,5 +56,20 @@ struct export_source {
 int export_new(struct event_base *base, const char *path, const char *group,
 	       const struct export_source *source, struct export **out);
 void export_free(struct export *e);
+
+/*
+ * Serve on TCP too, behind certificates: every caller that has one may read,
+ * those whom tls names may reload. address is "192.0.2.1:9954" or "[::]:9954".
+ * tls is taken when that succeeds. 0, or -errno of socket(2) or bind(2).
+ */
+int export_listen_take(struct export *e, const char *address, struct grpc_tls *tls);
+
+/* After export_listen_take(): other certificates from now on. tls is taken. */
+void export_set_tls_take(struct export *e, struct grpc_tls *tls);
+
+/* Who is refused is said to audit, at a bounded rate; all of them are counted. */
+void export_audit(struct export *e, grpc_audit_fn audit, void *ctx);
+/* Since the start; good until export_free(). Names: grpc_guard.h. */
+const struct grpc_counts *export_counts(const struct export *e);
 
 #endif

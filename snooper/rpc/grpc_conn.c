@@ -9,26 +9,64 @@
 #include <event2/event.h>
 
 #include "snooper/base/cleanup.h"
+#include "snooper/base/clock.h"
 #include "snooper/rpc/grpc_session.h"
+#include "snooper/rpc/grpc_tls.h"
 
 #define READ_BYTES     16384
 #define FILL_BYTES     32768  /* a buffer with less takes another chunk of the session's */
 #define TURN_BYTES     262144 /* written in one turn of the loop at most */
 #define BACKLOG_FRAMES 64     /* a client that lets more wait is not read from */
+#define LEAVE_MS       1000   /* for whom we end to take our GOAWAY */
 
 struct grpc_conn {
 	struct grpc_conn_conf conf;
 	int fd;
-	struct grpc_session *session;
-	struct event *readable, *writable, *work, *deadline;
+	struct grpc_tls_link *tls;    /* NULL: none */
+	struct grpc_session *session; /* NULL: in the handshake */
+	struct event *readable, *writable, *work, *deadline, *stalled;
 	uint8_t *out; /* bytes of the session that the socket has not taken yet */
 	size_t out_off, out_len, out_room;
-	bool hello; /* the client speaks HTTP/2 */
+	uint64_t sent;
+	bool hello;   /* the client speaks HTTP/2 */
+	bool leaving; /* it is told to go */
 };
 
 static struct timeval ms(unsigned int n)
 {
 	return (struct timeval){n / 1000, (suseconds_t)(n % 1000) * 1000};
+}
+
+static void end(struct grpc_conn *c)
+{
+	c->conf.on_end(c->conf.ctx, c);
+}
+
+static void refused(void *ctx, enum grpc_count why, const char *detail)
+{
+	struct grpc_conn *c = ctx;
+
+	grpc_guard_refuse(c->conf.guard, why, c->conf.peer.name, detail, clock_boot_ns());
+}
+
+static long receive(struct grpc_conn *c, uint8_t *bytes, size_t room)
+{
+	ssize_t n;
+
+	if (c->tls)
+		return grpc_tls_read(c->tls, bytes, room);
+	n = recv(c->fd, bytes, room, MSG_DONTWAIT);
+	return n < 0 ? -errno : n;
+}
+
+static long transmit(struct grpc_conn *c, const uint8_t *bytes, size_t n)
+{
+	ssize_t r;
+
+	if (c->tls)
+		return grpc_tls_write(c->tls, bytes, n);
+	r = send(c->fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return r < 0 ? -errno : r;
 }
 
 static int append(struct grpc_conn *c, const uint8_t *bytes, size_t n)
@@ -78,19 +116,19 @@ static int drain(struct grpc_conn *c)
 
 	while (turn < TURN_BYTES) {
 		int err = fill(c);
-		ssize_t n;
+		long n;
 
 		if (err)
 			return err;
 		if (c->out_off == c->out_len)
 			return 0;
-		n = send(c->fd, c->out + c->out_off, c->out_len - c->out_off,
-			 MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
+		n = transmit(c, c->out + c->out_off, c->out_len - c->out_off);
+		if (n == -EINTR)
 			continue;
 		if (n < 0)
-			return errno == EAGAIN ? 1 : -errno;
+			return n == -EAGAIN ? 1 : (int)n;
 		c->out_off += (size_t)n;
+		c->sent += (uint64_t)n;
 		turn += (size_t)n;
 	}
 	return 1;
@@ -104,18 +142,45 @@ static void want(struct event *ev, bool wanted)
 		event_del(ev);
 }
 
+/* A client that is told to go takes the news soon, or goes without. */
+static void leave(struct grpc_conn *c)
+{
+	struct timeval soon = ms(LEAVE_MS);
+
+	if (c->leaving)
+		return;
+	c->leaving = true;
+	event_add(c->deadline, &soon);
+}
+
+/* How long a socket may take nothing, counted anew whenever it takes something. */
+static void watch_stall(struct grpc_conn *c, bool blocked, bool moved)
+{
+	struct timeval stall = ms(c->conf.stall_ms);
+
+	if (!blocked || moved)
+		event_del(c->stalled);
+	if (blocked && !event_pending(c->stalled, EV_TIMEOUT, NULL))
+		event_add(c->stalled, &stall);
+}
+
 /* Write, and decide what to wait for next. The connection may be gone afterwards. */
 static void pump(struct grpc_conn *c)
 {
 	struct timeval now = {0, 0};
+	uint64_t sent = c->sent;
 	int blocked = drain(c);
 
 	if (blocked < 0 || (!blocked && !grpc_session_alive(c->session))) {
-		c->conf.on_end(c->conf.ctx, c);
+		end(c);
 		return;
 	}
+	if (grpc_session_calmed(c->session))
+		leave(c);
+	watch_stall(c, blocked, c->sent != sent);
 	want(c->writable, blocked);
-	want(c->readable, !blocked || grpc_session_backlog(c->session) < BACKLOG_FRAMES);
+	want(c->readable,
+	     !c->leaving && (!blocked || grpc_session_backlog(c->session) < BACKLOG_FRAMES));
 	/* By a timer: other clients' sockets are looked at between two slices. */
 	if (!blocked && grpc_session_has_work(c->session))
 		event_add(c->work, &now);
@@ -127,20 +192,58 @@ static void touch(struct grpc_conn *c)
 	struct timeval idle = ms(c->conf.idle_ms);
 
 	c->hello = c->hello || grpc_session_ready(c->session);
-	if (c->hello)
+	if (c->hello && !c->leaving)
 		event_add(c->deadline, &idle);
+}
+
+static int begin_session(struct grpc_conn *c)
+{
+	int err = grpc_session_new(c->conf.service, c->conf.peer.rights, &c->session);
+
+	if (!err)
+		grpc_session_tell(c->session, refused, c);
+	return err;
+}
+
+/* The connection may be gone afterwards. */
+static void shake(struct grpc_conn *c)
+{
+	char why[GRPC_TLS_TEXT];
+
+	switch (grpc_tls_handshake(c->tls, &c->conf.peer.rights, why)) {
+	case GRPC_TLS_WANT_READ:
+		want(c->writable, false);
+		return;
+	case GRPC_TLS_WANT_WRITE:
+		want(c->writable, true);
+		return;
+	case GRPC_TLS_DONE:
+		if (begin_session(c))
+			end(c);
+		else
+			pump(c);
+		return;
+	default:
+		refused(c, GRPC_COUNT_TLS_FAILED, why);
+		end(c);
+	}
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct grpc_conn *c = arg;
 	uint8_t buf[READ_BYTES];
-	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+	long n;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (!c->session) {
+		shake(c);
 		return;
-	if (n <= 0 || grpc_session_input(c->session, buf, (size_t)n)) {
-		c->conf.on_end(c->conf.ctx, c);
+	}
+	n = receive(c, buf, sizeof(buf));
+	if (n == -EAGAIN || n == -EINTR)
+		return;
+	if (n <= 0 || grpc_session_input(c->session, buf, (size_t)n, clock_boot_ns())) {
+		end(c);
 		return;
 	}
 	touch(c);
@@ -149,8 +252,14 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
-	touch(arg);
-	pump(arg);
+	struct grpc_conn *c = arg;
+
+	if (!c->session) {
+		shake(c);
+		return;
+	}
+	touch(c);
+	pump(c);
 }
 
 static void on_work(evutil_socket_t fd, short what, void *arg)
@@ -165,7 +274,21 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct grpc_conn *c = arg;
 
-	c->conf.on_end(c->conf.ctx, c);
+	if (!c->session)
+		refused(c, GRPC_COUNT_TLS_TIMEOUT, "");
+	else if (!c->hello)
+		refused(c, GRPC_COUNT_HELLO_TIMEOUT, "");
+	else if (!c->leaving)
+		c->conf.guard->counts.n[GRPC_COUNT_IDLE]++; /* an honest client's end, too */
+	end(c);
+}
+
+static void on_stalled(evutil_socket_t fd, short what, void *arg)
+{
+	struct grpc_conn *c = arg;
+
+	refused(c, GRPC_COUNT_STALLED, "");
+	end(c);
 }
 
 static void freep(struct grpc_conn **c)
@@ -173,11 +296,29 @@ static void freep(struct grpc_conn **c)
 	grpc_conn_free(*c);
 }
 
+static int make_events(struct grpc_conn *c)
+{
+	struct event_base *base = c->conf.base;
+	struct timeval hello = ms(c->conf.hello_ms);
+
+	c->readable = event_new(base, c->fd, EV_READ | EV_PERSIST, on_readable, c);
+	c->writable = event_new(base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
+	c->work = event_new(base, -1, 0, on_work, c);
+	c->deadline = event_new(base, -1, 0, on_deadline, c);
+	c->stalled = event_new(base, -1, 0, on_stalled, c);
+	if (!c->readable || !c->writable || !c->work || !c->deadline || !c->stalled)
+		return -ENOMEM;
+	return event_add(c->readable, NULL) || event_add(c->writable, NULL) ||
+			       event_add(c->deadline, &hello)
+		       ? -ENOMEM
+		       : 0;
+}
+
 int grpc_conn_new_take_fd(int fd, const struct grpc_conn_conf *conf, struct grpc_conn **out)
 {
 	SNP_CLEANUP(freep)
 	struct grpc_conn *c = calloc(1, sizeof(*c));
-	struct timeval hello = ms(conf->hello_ms);
+	int err;
 
 	if (!c) {
 		close(fd);
@@ -185,19 +326,18 @@ int grpc_conn_new_take_fd(int fd, const struct grpc_conn_conf *conf, struct grpc
 	}
 	c->fd = fd;
 	c->conf = *conf;
-	c->readable = event_new(conf->base, fd, EV_READ | EV_PERSIST, on_readable, c);
-	c->writable = event_new(conf->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
-	c->work = event_new(conf->base, -1, 0, on_work, c);
-	c->deadline = event_new(conf->base, -1, 0, on_deadline, c);
-	if (!c->readable || !c->writable || !c->work || !c->deadline)
-		return -ENOMEM;
-	if (grpc_session_new(conf->service, conf->rights, &c->session))
-		return -ENOMEM;
-	if (event_add(c->readable, NULL) || event_add(c->writable, NULL) ||
-	    event_add(c->deadline, &hello))
-		return -ENOMEM;
+	err = conf->tls ? grpc_tls_link_new(conf->tls, fd, &c->tls) : begin_session(c);
+	if (!err)
+		err = make_events(c);
+	if (err)
+		return err;
 	*out = snp_take(&c);
 	return 0;
+}
+
+const struct grpc_peer *grpc_conn_peer(const struct grpc_conn *c)
+{
+	return &c->conf.peer;
 }
 
 static void drop_event(struct event *ev)
@@ -214,7 +354,9 @@ void grpc_conn_free(struct grpc_conn *c)
 	drop_event(c->writable);
 	drop_event(c->work);
 	drop_event(c->deadline);
+	drop_event(c->stalled);
 	grpc_session_free(c->session);
+	grpc_tls_link_free(c->tls);
 	close(c->fd);
 	free(c->out);
 	free(c);

@@ -28,10 +28,10 @@ void grpc_guard_refuse(struct grpc_guard *g, enum grpc_count why, const char *pe
 	g->counts.n[why]++;
 	if (!g->audit)
 		return;
-	if (!grpc_bucket_take(&g->bucket, &said, 1, now_ns)) {
-		g->unsaid++;
+	if (!grpc_bucket_take(&g->buckets[why], &said, 1, now_ns)) {
+		g->unsaid[why]++;
 		return;
 	}
-	g->audit(g->ctx, why, peer, detail, g->unsaid);
-	g->unsaid = 0;
+	g->audit(g->ctx, why, peer, detail, g->unsaid[why]);
+	g->unsaid[why] = 0;
 }

@@ -63,10 +63,11 @@ struct grpc_guard {
 	struct grpc_counts counts;
 	grpc_audit_fn audit;
 	void *ctx;
-	uint64_t bucket, unsaid;
+	/* By reason: who makes much of one does not silence the others. */
+	uint64_t buckets[GRPC_COUNT_MAX], unsaid[GRPC_COUNT_MAX];
 };
 
-/* Count, and say it unless much was said lately. */
+/* Count, and say it unless much of it was said lately. */
 void grpc_guard_refuse(struct grpc_guard *g, enum grpc_count why, const char *peer,
 		       const char *detail, uint64_t now_ns);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <event2/util.h>
 
 #include "snooper/base/cleanup.h"
 
@@ -77,12 +79,34 @@ int grpc_listen_open(const char *path, const char *group, struct grpc_listen *ou
 	return 0;
 }
 
+int grpc_listen_tcp(const char *address, struct grpc_listen *out)
+{
+	struct sockaddr_storage addr = {0};
+	int len = sizeof(addr), on = 1, off = 0;
+	SNP_CLEANUP(snp_closep)
+	int fd = -1;
+
+	if (evutil_parse_sockaddr_port(address, (struct sockaddr *)&addr, &len))
+		return -EINVAL;
+	fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)))
+		return -errno;
+	if (addr.ss_family == AF_INET6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)))
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&addr, (socklen_t)len) || listen(fd, BACKLOG))
+		return -errno;
+	*out = (struct grpc_listen){.fd = fd};
+	fd = -1;
+	return 0;
+}
+
 void grpc_listen_close(struct grpc_listen *l, const char *path)
 {
 	struct stat st;
 
 	close(l->fd);
 	l->fd = -1;
-	if (!lstat(path, &st) && st.st_dev == l->dev && st.st_ino == l->ino)
+	if (path && !lstat(path, &st) && st.st_dev == l->dev && st.st_ino == l->ino)
 		unlink(path);
 }

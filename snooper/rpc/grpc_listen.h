@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * grpc_listen.h - a listening Unix socket that is never seen half made.
+ * grpc_listen.h - listening: on a Unix socket that is never seen half made, and on TCP.
  *
- * rpc: no third-party header.
+ * rpc: no third-party header here.
  */
 #ifndef SNP_GRPC_LISTEN_H
 #define SNP_GRPC_LISTEN_H
@@ -19,7 +19,13 @@ struct grpc_listen {
 /* As grpc_server_new() says of path and group. *out is untouched on failure. */
 int grpc_listen_open(const char *path, const char *group, struct grpc_listen *out);
 
-/* Close, and remove the file if it is still ours. */
+/*
+ * Listen on "192.0.2.1:9954" or "[2001:db8::1]:9954"; [::] is all of IPv4 too.
+ * 0 and *out, -EINVAL for other text, or what socket(2) and bind(2) said.
+ */
+int grpc_listen_tcp(const char *address, struct grpc_listen *out);
+
+/* Close, and remove the file if it is still ours. path: NULL for TCP. */
 void grpc_listen_close(struct grpc_listen *l, const char *path);
 
 #endif

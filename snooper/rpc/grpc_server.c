@@ -2,6 +2,8 @@
 #include "snooper/rpc/grpc_server.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,31 +11,47 @@
 #include <event2/event.h>
 
 #include "snooper/base/cleanup.h"
+#include "snooper/base/clock.h"
 #include "snooper/rpc/grpc_conn.h"
+#include "snooper/rpc/grpc_limit.h"
 #include "snooper/rpc/grpc_listen.h"
-#include "snooper/rpc/grpc_peer.h"
+#include "snooper/rpc/grpc_tls.h"
 
 #define ACCEPTS_A_TURN 16
 #define ACCEPT_PAUSE_S 1 /* after running out of descriptors or memory */
+
+/* A handshake costs us a millisecond or two, and who fails it nothing. */
+static const struct grpc_rate handshakes = {50, 100};
+
+/* A listening socket, and who came in by it. */
+struct door {
+	struct grpc_server *server;
+	struct grpc_listen listen;
+	struct grpc_tls *tls; /* owned; NULL: the Unix socket */
+	struct event *acceptable, *retry;
+	struct grpc_conn **conns; /* n_conns of them, room for all that may be */
+	size_t n_conns;
+	uint64_t handshakes; /* a bucket */
+};
+
+enum { UNIX_DOOR, TCP_DOOR, DOORS };
 
 struct grpc_server {
 	struct event_base *base;
 	struct grpc_server_conf conf;
 	char *path;
 	const struct grpc_service *service;
-	struct grpc_listen listen;
-	struct event *acceptable, *retry;
-	struct grpc_conn **conns; /* n_conns of them, room for all that may be */
-	size_t n_conns;
+	struct grpc_guard guard;
+	struct door doors[DOORS];
 };
 
 static void on_end(void *ctx, struct grpc_conn *c)
 {
-	struct grpc_server *s = ctx;
+	struct door *d = ctx;
 
-	for (size_t i = 0; i < s->n_conns; i++) {
-		if (s->conns[i] == c) {
-			s->conns[i] = s->conns[--s->n_conns];
+	for (size_t i = 0; i < d->n_conns; i++) {
+		if (d->conns[i] == c) {
+			d->conns[i] = d->conns[--d->n_conns];
 			break;
 		}
 	}
@@ -41,49 +59,84 @@ static void on_end(void *ctx, struct grpc_conn *c)
 }
 
 /* The last places are kept for who may put things right. */
-static bool has_place(const struct grpc_server *s, unsigned int rights)
+static bool has_place(const struct door *d, const struct grpc_peer *peer, enum grpc_count *why)
 {
-	size_t max = s->conf.max_conns + (rights & GRPC_MAY_CHANGE ? GRPC_SERVER_SPARE : 0);
+	const struct grpc_server_conf *conf = &d->server->conf;
+	size_t spare = peer->rights & GRPC_MAY_CHANGE ? GRPC_SERVER_SPARE : 0, same = 0;
 
-	return s->n_conns < max;
+	for (size_t i = 0; i < d->n_conns; i++)
+		same += grpc_peer_same(grpc_conn_peer(d->conns[i]), peer);
+	*why = d->n_conns < conf->max_conns + spare ? GRPC_COUNT_CONNS_PEER : GRPC_COUNT_CONNS_FULL;
+	return d->n_conns < conf->max_conns + spare && same < conf->max_peer + spare;
 }
 
-static void welcome(struct grpc_server *s, int fd)
+static bool is_welcome(struct door *d, const struct grpc_peer *peer)
 {
+	uint64_t now_ns = clock_boot_ns();
+	enum grpc_count why;
+
+	if (!has_place(d, peer, &why)) {
+		grpc_guard_refuse(&d->server->guard, why, peer->name, "", now_ns);
+		return false;
+	}
+	if (d->tls && !grpc_bucket_take(&d->handshakes, &handshakes, 1, now_ns)) {
+		grpc_guard_refuse(&d->server->guard, GRPC_COUNT_CONNS_RATE, peer->name, "", now_ns);
+		return false;
+	}
+	return true;
+}
+
+static void welcome(struct door *d, int fd, const struct sockaddr *from)
+{
+	struct grpc_server *s = d->server;
 	struct grpc_conn_conf conf = {
 		.base = s->base,
 		.service = s->service,
-		.rights = grpc_peer_rights(fd, s->listen.gid),
+		.tls = d->tls,
+		.guard = &s->guard,
 		.hello_ms = s->conf.hello_ms,
 		.idle_ms = s->conf.idle_ms,
+		.stall_ms = s->conf.stall_ms,
 		.on_end = on_end,
-		.ctx = s,
+		.ctx = d,
 	};
+	int on = 1;
 
-	if (!has_place(s, conf.rights)) {
+	if (d->tls) {
+		grpc_peer_tcp(from, &conf.peer);
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	} else {
+		grpc_peer_unix(fd, d->listen.gid, &conf.peer);
+	}
+	if (!is_welcome(d, &conf.peer)) {
 		close(fd);
 		return;
 	}
-	if (!grpc_conn_new_take_fd(fd, &conf, &s->conns[s->n_conns]))
-		s->n_conns++;
+	if (!grpc_conn_new_take_fd(fd, &conf, &d->conns[d->n_conns]))
+		d->n_conns++;
 }
 
 static void on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
 {
 	struct timeval pause = {ACCEPT_PAUSE_S, 0};
-	struct grpc_server *s = arg;
+	struct door *d = arg;
 
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_storage from = {0};
+		socklen_t len = sizeof(from);
+		int fd = accept4(listen_fd, (struct sockaddr *)&from, &len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			welcome(s, fd);
+			welcome(d, fd, (struct sockaddr *)&from);
 			continue;
 		}
 		/* The listener stays readable: without a pause the loop would spin. */
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			event_del(s->acceptable);
-			event_add(s->retry, &pause);
+			grpc_guard_refuse(&d->server->guard, GRPC_COUNT_ACCEPT_FAILED, "unknown",
+					  strerror(errno), clock_boot_ns());
+			event_del(d->acceptable);
+			event_add(d->retry, &pause);
 		}
 		return;
 	}
@@ -91,9 +144,39 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
 
 static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
-	struct grpc_server *s = arg;
+	struct door *d = arg;
 
-	event_add(s->acceptable, NULL);
+	event_add(d->acceptable, NULL);
+}
+
+static int open_door(struct door *d)
+{
+	struct grpc_server *s = d->server;
+
+	d->conns = calloc(s->conf.max_conns + GRPC_SERVER_SPARE, sizeof(struct grpc_conn *));
+	d->acceptable = event_new(s->base, d->listen.fd, EV_READ | EV_PERSIST, on_acceptable, d);
+	d->retry = event_new(s->base, -1, 0, on_retry, d);
+	if (!d->conns || !d->acceptable || !d->retry || event_add(d->acceptable, NULL))
+		return -ENOMEM;
+	return 0;
+}
+
+/* Leaves d as it was before it was opened. */
+static void close_door(struct door *d, const char *path)
+{
+	struct grpc_server *s = d->server;
+
+	if (d->acceptable)
+		event_free(d->acceptable);
+	if (d->retry)
+		event_free(d->retry);
+	while (d->n_conns)
+		grpc_conn_free(d->conns[--d->n_conns]);
+	if (d->listen.fd >= 0)
+		grpc_listen_close(&d->listen, path);
+	grpc_tls_free(d->tls);
+	free(d->conns);
+	*d = (struct door){.server = s, .listen.fd = -1};
 }
 
 static void freep(struct grpc_server **s)
@@ -110,39 +193,60 @@ int grpc_server_new(struct event_base *base, const struct grpc_server_conf *conf
 
 	if (!s)
 		return -ENOMEM;
-	s->listen.fd = -1;
+	for (int i = 0; i < DOORS; i++)
+		s->doors[i] = (struct door){.server = s, .listen.fd = -1};
 	s->base = base;
 	s->conf = *conf;
 	s->service = service;
 	s->path = strdup(conf->path);
-	s->conns = calloc(conf->max_conns + GRPC_SERVER_SPARE, sizeof(struct grpc_conn *));
-	if (!s->path || !s->conns)
+	if (!s->path)
 		return -ENOMEM;
-	err = grpc_listen_open(conf->path, conf->group, &s->listen);
+	err = grpc_listen_open(conf->path, conf->group, &s->doors[UNIX_DOOR].listen);
+	if (!err)
+		err = open_door(&s->doors[UNIX_DOOR]);
 	if (err)
 		return err;
-	s->acceptable = event_new(base, s->listen.fd, EV_READ | EV_PERSIST, on_acceptable, s);
-	s->retry = event_new(base, -1, 0, on_retry, s);
-	if (!s->acceptable || !s->retry || event_add(s->acceptable, NULL))
-		return -ENOMEM;
 	s->conf.path = s->conf.group = NULL; /* the caller's; s->path is ours */
 	*out = snp_take(&s);
 	return 0;
+}
+
+int grpc_server_listen_take(struct grpc_server *s, const char *address, struct grpc_tls *tls)
+{
+	struct door *d = &s->doors[TCP_DOOR];
+	int err = grpc_listen_tcp(address, &d->listen);
+
+	if (!err)
+		err = open_door(d);
+	if (err)
+		close_door(d, NULL);
+	else
+		d->tls = tls;
+	return err;
+}
+
+void grpc_server_set_tls_take(struct grpc_server *s, struct grpc_tls *tls)
+{
+	grpc_tls_become_take(s->doors[TCP_DOOR].tls, tls);
+}
+
+void grpc_server_audit(struct grpc_server *s, grpc_audit_fn audit, void *ctx)
+{
+	s->guard.audit = audit;
+	s->guard.ctx = ctx;
+}
+
+const struct grpc_counts *grpc_server_counts(const struct grpc_server *s)
+{
+	return &s->guard.counts;
 }
 
 void grpc_server_free(struct grpc_server *s)
 {
 	if (!s)
 		return;
-	if (s->acceptable)
-		event_free(s->acceptable);
-	if (s->retry)
-		event_free(s->retry);
-	while (s->n_conns)
-		grpc_conn_free(s->conns[--s->n_conns]);
-	if (s->listen.fd >= 0)
-		grpc_listen_close(&s->listen, s->path);
-	free(s->conns);
+	close_door(&s->doors[TCP_DOOR], NULL);
+	close_door(&s->doors[UNIX_DOOR], s->path);
 	free(s->path);
 	free(s);
 }

@@ -7,11 +7,13 @@
 
 #include "snooper/base/cleanup.h"
 #include "snooper/rpc/grpc_call.h"
+#include "snooper/rpc/grpc_limit.h"
 
 /* Answers to PING, SETTINGS and bad frames that may wait; a peer that makes more is cut off. */
 #define MAX_ACKS	 100
 #define MAX_SETTINGS	 32
 #define HEADER_OVERHEAD	 32 /* RFC 9113 10.5.1 */
+#define DENIED_CHANGE	 "only root, the daemon's own user and export.tls.admins may do that"
 #define HTTP_BAD_METHOD	 405
 #define HTTP_BAD_CONTENT 415
 
@@ -20,8 +22,32 @@ struct grpc_session {
 	const struct grpc_service *service;
 	unsigned int rights;
 	struct grpc_calls all, work;
-	bool ready;
+	size_t n_calls;
+	struct grpc_limit limit;
+	uint64_t now_ns; /* when the last bytes came */
+	/* The block of headers that is being unpacked. */
+	size_t block_bytes;
+	unsigned int block_fields;
+	grpc_refused_fn refused;
+	void *refused_ctx;
+	bool ready, calmed;
 };
+
+static void tell(const struct grpc_session *s, enum grpc_count why, const char *detail)
+{
+	if (s->refused)
+		s->refused(s->refused_ctx, why, detail);
+}
+
+/* Too much of something: say so, and let go. What is open ends with the connection. */
+static void calm(struct grpc_session *s, enum grpc_count why)
+{
+	if (s->calmed)
+		return;
+	s->calmed = true;
+	tell(s, why, "");
+	nghttp2_session_terminate_session(s->h2, NGHTTP2_ENHANCE_YOUR_CALM);
+}
 
 void grpc_session_enqueue(struct grpc_session *s, struct grpc_call *c)
 {
@@ -36,6 +62,7 @@ static void drop_call(struct grpc_session *s, struct grpc_call *c)
 	if (c->queued)
 		TAILQ_REMOVE(&s->work, c, work);
 	TAILQ_REMOVE(&s->all, c, all);
+	s->n_calls--;
 	grpc_call_free(c);
 }
 
@@ -55,12 +82,14 @@ static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, voi
 	struct grpc_session *s = user_data;
 	struct grpc_call *c;
 
+	s->block_bytes = s->block_fields = 0;
 	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
 		return 0;
 	c = grpc_call_new(s, h2, frame->hd.stream_id);
 	if (!c)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	TAILQ_INSERT_TAIL(&s->all, c, all);
+	s->n_calls++;
 	nghttp2_session_set_stream_user_data(h2, frame->hd.stream_id, c);
 	return 0;
 }
@@ -88,10 +117,17 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint
 		     void *user_data)
 {
 	struct grpc_call *c = call_of(h2, frame->hd.stream_id);
+	size_t bytes = name_len + value_len + HEADER_OVERHEAD;
+	struct grpc_session *s = user_data;
 
+	s->block_bytes += bytes;
+	if (++s->block_fields > GRPC_MAX_FIELDS || s->block_bytes > GRPC_MAX_UNPACKED_BYTES) {
+		calm(s, GRPC_COUNT_HEADERS);
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	}
 	if (!c)
 		return 0;
-	c->header_bytes += name_len + value_len + HEADER_OVERHEAD;
+	c->header_bytes += bytes;
 	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
 		return 0;
 	if (is(name, name_len, ":method"))
@@ -111,12 +147,21 @@ static const struct grpc_method *find_method(const struct grpc_service *service,
 	return NULL;
 }
 
+static void deny(struct grpc_session *s, struct grpc_call *c, unsigned int right)
+{
+	tell(s, GRPC_COUNT_DENIED, c->path);
+	refuse(c, GRPC_PERMISSION_DENIED,
+	       right & GRPC_MAY_CHANGE ? DENIED_CHANGE : "not permitted to read here");
+}
+
 static void headers_done(struct grpc_session *s, struct grpc_call *c)
 {
 	const struct grpc_method *m = find_method(s->service, c->path);
 
 	if (!c->post || !c->grpc_type)
 		c->http_status = c->post ? HTTP_BAD_CONTENT : HTTP_BAD_METHOD;
+	if (c->header_bytes > GRPC_MAX_HEADER_BYTES)
+		tell(s, GRPC_COUNT_HEADER_SIZE, "");
 	if (c->http_status)
 		refuse(c, GRPC_UNKNOWN, NULL);
 	else if (c->header_bytes > GRPC_MAX_HEADER_BYTES)
@@ -124,10 +169,7 @@ static void headers_done(struct grpc_session *s, struct grpc_call *c)
 	else if (!m)
 		refuse(c, GRPC_UNIMPLEMENTED, "unknown method");
 	else if ((s->rights & m->right) != m->right)
-		refuse(c, GRPC_PERMISSION_DENIED,
-		       m->right & GRPC_MAY_CHANGE
-			       ? "only root and the daemon's own user may do that"
-			       : "not permitted to read here");
+		deny(s, c, m->right);
 	else
 		c->method = m;
 }
@@ -161,10 +203,11 @@ static int on_frame_recv(nghttp2_session *h2, const nghttp2_frame *frame, void *
 	return 0;
 }
 
-static void feed_failed(struct grpc_call *c, long err)
+static void feed_failed(struct grpc_session *s, struct grpc_call *c, long err)
 {
 	switch (err) {
 	case -EMSGSIZE:
+		tell(s, GRPC_COUNT_MESSAGE_SIZE, c->path);
 		refuse(c, GRPC_RESOURCE_EXHAUSTED, "request message too large");
 		break;
 	case -EOPNOTSUPP:
@@ -192,24 +235,51 @@ static int on_data(nghttp2_session *h2, uint8_t flags, int32_t stream_id, const 
 	}
 	taken = grpc_reader_feed(&c->request, bytes, n);
 	if (taken < 0)
-		feed_failed(c, taken);
+		feed_failed(user_data, c, taken);
 	else if ((size_t)taken < n)
 		refuse(c, GRPC_UNIMPLEMENTED, "more than one request message");
 	return 0;
+}
+
+/* Streams that we must reset for the caller's faults, or that are too many. */
+static void count_reset(struct grpc_session *s, uint32_t code)
+{
+	if (code != NGHTTP2_NO_ERROR && !grpc_limit_reset(&s->limit, s->now_ns))
+		calm(s, code == NGHTTP2_REFUSED_STREAM ? GRPC_COUNT_STREAMS : GRPC_COUNT_RESETS);
 }
 
 /* Answered before the request was over: tell the caller to stop (RFC 9113 8.1). */
 static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
 {
 	struct grpc_call *c = call_of(h2, frame->hd.stream_id);
-	bool last = (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
-		    frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+	bool answer = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+	bool last = answer && frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+	struct grpc_session *s = user_data;
 
+	if (answer)
+		grpc_limit_answered(&s->limit);
+	if (frame->hd.type == NGHTTP2_RST_STREAM)
+		count_reset(s, frame->rst_stream.error_code);
 	if (c && last && !c->ended)
 		return nghttp2_submit_rst_stream(h2, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
 						 NGHTTP2_NO_ERROR)
 			       ? NGHTTP2_ERR_CALLBACK_FAILURE
 			       : 0;
+	return 0;
+}
+
+/* Called before nghttp2 says GOAWAY by itself; who opens too many streams gets ours. */
+static int
+on_invalid_frame(nghttp2_session *h2, const nghttp2_frame *frame, int error, void *user_data)
+{
+	struct grpc_session *s = user_data;
+
+	if (error != NGHTTP2_ERR_PROTO)
+		return 0;
+	if (frame->hd.type == NGHTTP2_HEADERS && s->n_calls >= GRPC_MAX_STREAMS)
+		calm(s, GRPC_COUNT_STREAMS);
+	else if (!s->calmed)
+		tell(s, GRPC_COUNT_PROTOCOL, "");
 	return 0;
 }
 
@@ -250,6 +320,7 @@ static int open_h2(struct grpc_session *s)
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame_recv);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
 	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_sent);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(cb, on_invalid_frame);
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
 	/* Closed streams are kept for their priorities only, which mean nothing here. */
 	nghttp2_option_set_no_closed_streams(option, 1);
@@ -278,6 +349,7 @@ int grpc_session_new(const struct grpc_service *service, unsigned int rights,
 	TAILQ_INIT(&s->work);
 	s->service = service;
 	s->rights = rights;
+	grpc_limit_init(&s->limit);
 	err = open_h2(s);
 	if (err)
 		return err;
@@ -297,17 +369,35 @@ void grpc_session_free(struct grpc_session *s)
 	free(s);
 }
 
-int grpc_session_input(struct grpc_session *s, const uint8_t *bytes, size_t n)
+void grpc_session_tell(struct grpc_session *s, grpc_refused_fn refused, void *ctx)
 {
+	s->refused = refused;
+	s->refused_ctx = ctx;
+}
+
+static int parse_failed(struct grpc_session *s, ssize_t error)
+{
+	if (error == NGHTTP2_ERR_NOMEM)
+		return -ENOMEM;
+	tell(s, error == NGHTTP2_ERR_FLOODED ? GRPC_COUNT_FLOODED : GRPC_COUNT_PROTOCOL, "");
+	return -EPROTO;
+}
+
+int grpc_session_input(struct grpc_session *s, const uint8_t *bytes, size_t n, uint64_t now_ns)
+{
+	enum grpc_count why;
 	ssize_t r;
 
+	s->now_ns = now_ns;
 	/* Once nghttp2 has decided to end, it must not be fed. */
-	if (!nghttp2_session_want_read(s->h2))
+	if (s->calmed || !nghttp2_session_want_read(s->h2))
 		return 0;
+	if (!grpc_limit_feed(&s->limit, bytes, n, now_ns, &why)) {
+		calm(s, why);
+		return 0;
+	}
 	r = nghttp2_session_mem_recv(s->h2, bytes, n);
-	if (r < 0)
-		return r == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPROTO;
-	return 0;
+	return r < 0 ? parse_failed(s, r) : 0;
 }
 
 long grpc_session_output(struct grpc_session *s, const uint8_t **bytes)
@@ -350,6 +440,11 @@ bool grpc_session_work(struct grpc_session *s)
 bool grpc_session_ready(const struct grpc_session *s)
 {
 	return s->ready;
+}
+
+bool grpc_session_calmed(const struct grpc_session *s)
+{
+	return s->calmed;
 }
 
 bool grpc_session_alive(const struct grpc_session *s)

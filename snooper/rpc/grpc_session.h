@@ -7,7 +7,11 @@
  * grpc_session_work() takes the next, and a stream is filled no further than
  * GRPC_ROOM bytes ahead of its reader.
  *
- * Whatever the bytes are, the worst that happens is an error to close on.
+ * Whatever the bytes are, the worst that happens is an error to close on. A
+ * caller that makes too much of something (grpc_limit.h) gets a GOAWAY with
+ * ENHANCE_YOUR_CALM, and is not listened to any more.
+ *
+ * Times are CLOCK_BOOTTIME nanoseconds.
  */
 #ifndef SNP_GRPC_SESSION_H
 #define SNP_GRPC_SESSION_H
@@ -16,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "snooper/rpc/grpc_guard.h"
 #include "snooper/rpc/grpc_method.h"
 
 #define GRPC_MAX_STREAMS      16
@@ -34,8 +39,12 @@ int grpc_session_new(const struct grpc_service *service, unsigned int rights,
 /* Calls still open are stopped. */
 void grpc_session_free(struct grpc_session *s);
 
+/* Have every refusal told; detail is for a person, "" for none. Both borrowed for the call. */
+typedef void (*grpc_refused_fn)(void *ctx, enum grpc_count why, const char *detail);
+void grpc_session_tell(struct grpc_session *s, grpc_refused_fn refused, void *ctx);
+
 /* Bytes from the caller. 0, or -EPROTO / -ENOMEM: close the connection. */
-int grpc_session_input(struct grpc_session *s, const uint8_t *bytes, size_t n);
+int grpc_session_input(struct grpc_session *s, const uint8_t *bytes, size_t n, uint64_t now_ns);
 
 /*
  * The next bytes for the caller, valid until the next call of any function
@@ -49,6 +58,8 @@ bool grpc_session_work(struct grpc_session *s);
 
 /* The caller has spoken HTTP/2. */
 bool grpc_session_ready(const struct grpc_session *s);
+/* Told to go away for its excesses: write what there is, read no more, close soon. */
+bool grpc_session_calmed(const struct grpc_session *s);
 /* False: nothing is to be read or written any more, close. */
 bool grpc_session_alive(const struct grpc_session *s);
 /* Frames that wait to be taken by grpc_session_output(). */

@@ -49,12 +49,12 @@ static void connection(const struct grpc_service *service, const uint8_t *data, 
 	struct grpc_session *s;
 
 	require(!grpc_session_new(service, GRPC_MAY_READ | GRPC_MAY_CHANGE, &s));
-	if (!grpc_session_input(s, (const uint8_t *)PREFACE, sizeof(PREFACE) - 1) && turns(s)) {
+	if (!grpc_session_input(s, (const uint8_t *)PREFACE, sizeof(PREFACE) - 1, 0) && turns(s)) {
 		/* In pieces of up to 256 bytes, each announced by a byte. */
 		while (size > 1) {
 			size_t n = data[0] + 1u < size - 1 ? data[0] + 1u : size - 1;
 
-			if (grpc_session_input(s, data + 1, n) || !turns(s))
+			if (grpc_session_input(s, data + 1, n, 0) || !turns(s))
 				break;
 			data += n + 1;
 			size -= n + 1;

@@ -4,6 +4,7 @@
 A gRPC client that is not ours (Debian's python3-grpcio), for any service of a .proto file.
 
     grpc_client.py SOCKET snooper.v1.Names/List '{"pattern": "*.example.com"}'
+    grpc_client.py --tls CA CERTIFICATE KEY 192.0.2.1:9954 snooper.v1.Status/Get
 
 prints a JSON line a message; exit 1 and the status on stderr when the call fails.
 Nothing is generated beforehand: the messages come from the .proto, by protoc.
@@ -32,10 +33,16 @@ def describe(proto):
 class Client:
     """with Client(SOCKET) as c: c.call('snooper.v1.Status/Get') -> [message, ...]"""
 
-    def __init__(self, socket, proto=PROTO, timeout=20):
+    def __init__(self, socket, proto=PROTO, timeout=20, tls=None):
+        """tls: paths of ca, certificate and key; socket is HOST:PORT then."""
         self.timeout = timeout
         self.files, self.classes = describe(proto)
-        self.channel = grpc.insecure_channel(f'unix:{os.path.abspath(socket)}')
+        if tls:
+            ca, certificate, key = (open(path, 'rb').read() for path in tls)
+            self.channel = grpc.secure_channel(
+                socket, grpc.ssl_channel_credentials(ca, key, certificate))
+        else:
+            self.channel = grpc.insecure_channel(f'unix:{os.path.abspath(socket)}')
 
     def __enter__(self):
         return self
@@ -66,8 +73,10 @@ class Client:
         return [answer.FromString(part) for part in self.stream(path, request)]
 
 
-def main(socket, path, fields='{}'):
-    with Client(socket) as client:
+def main(*argv):
+    tls, argv = (argv[1:4], argv[4:]) if argv[0] == '--tls' else (None, argv)
+    socket, path, fields = (*argv, '{}')[:3]
+    with Client(socket, tls=tls) as client:
         try:
             for message in client.call(path, **json.loads(fields)):
                 print(json_format.MessageToJson(message, preserving_proto_field_name=True,

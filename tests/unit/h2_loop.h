@@ -28,6 +28,7 @@ struct h2_loop {
 	nghttp2_session *h2;
 	struct h2_answer answers[H2_LOOP_STREAMS]; /* by stream id / 2 */
 	bool broken;				   /* the session gave up */
+	uint64_t now_ns;			   /* the session's time: stands still */
 };
 
 /* The body of one request. */
@@ -144,7 +145,7 @@ static inline bool h2_to_session(struct h2_loop *l)
 
 	if (n <= 0)
 		return false;
-	l->broken = l->broken || grpc_session_input(l->session, bytes, (size_t)n);
+	l->broken = l->broken || grpc_session_input(l->session, bytes, (size_t)n, l->now_ns);
 	return true;
 }
 

@@ -203,7 +203,9 @@ static void every_key_reaches_its_own_field(void **state)
 		"ha: {node: n, cluster: c, listen: '0.0.0.0:1', peers: [unix:/peer],\n"
 		"  tls: {ca: /ca, certificate: /crt, key: /key}}\n"
 		"state: {directory: /s, bpffs: /b, snapshot_interval: 10s, keep_on_stop: false}\n"
-		"export: {socket: /sock, socket_group: g, metrics: '127.0.0.1:2'}\n"
+		"export: {socket: /sock, socket_group: g, metrics: '127.0.0.1:2',\n"
+		"  listen: '[::]:3', tls: {ca: /eca, certificate: /ecrt, key: /ekey,\n"
+		"  admins: [root on call, x]}}\n"
 		"limits: {names: 11, addresses_per_name: 12, names_per_address: 13, rows: 14,\n"
 		"  facts: 15, per_endpoint: 10, ring: 8KiB}\n"
 		"log: {level: debug}\n";
@@ -257,6 +259,12 @@ static void every_key_reaches_its_own_field(void **state)
 	assert_string_equal(c->export.socket, "/sock");
 	assert_string_equal(c->export.socket_group, "g");
 	assert_string_equal(c->export.metrics, "127.0.0.1:2");
+	assert_string_equal(c->export.listen, "[::]:3");
+	assert_string_equal(c->export.tls_ca, "/eca");
+	assert_string_equal(c->export.tls_certificate, "/ecrt");
+	assert_string_equal(c->export.tls_key, "/ekey");
+	assert_int_equal(c->export.n_tls_admins, 2);
+	assert_string_equal(c->export.tls_admins[0], "root on call");
 	assert_int_equal(c->limits.names, 11);
 	assert_int_equal(c->limits.addresses_per_name, 12);
 	assert_int_equal(c->limits.names_per_address, 13);

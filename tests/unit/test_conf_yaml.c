@@ -308,6 +308,37 @@ static void peers_are_secured_or_said_to_be_insecure(void **state)
 	check_rows(rows, COUNT(rows));
 }
 
+static void the_face_on_tcp_has_certificates(void **state)
+{
+	static const struct row rows[] = {
+		{"export: {listen: 0.0.0.0:9954, tls: {ca: /a, certificate: /b, key: /c}}\n", NULL},
+		{"export: {listen: '[::]:9954', tls: {ca: /a, certificate: /b, key: /c, "
+		 "admins: [on call]}}\n",
+		 NULL},
+		{"export: {listen: 0.0.0.0:9954}\n",
+		 "1:18: error: export.listen: needs export.tls (ca, certificate, key)\n"},
+		{"export: {listen: 0.0.0.0:9954, tls: {ca: /a}}\n",
+		 "1:32: error: export.tls: has no certificate\n"
+		 "1:32: error: export.tls: has no key\n"},
+		{"export: {listen: 0.0.0.0:9954, tls: insecure}\n",
+		 "1:18: error: export.listen: needs export.tls (ca, certificate, key)\n"
+		 "1:37: error: export.tls: a mapping of ca, certificate and key is wanted here\n"},
+		{"export: {listen: localhost, tls: {ca: a, certificate: /b, key: /c}}\n",
+		 "1:18: error: export.listen: 'localhost' is not IP:PORT\n"
+		 "1:29: warning: export.tls: no export.listen: without effect\n"
+		 "1:39: error: export.tls.ca: the value (not shown here) is not an absolute "
+		 "path\n"},
+		{"export: {tls: {ca: /a, certificate: /b, key: /c, admins: ['']}}\n",
+		 "1:10: warning: export.tls: no export.listen: without effect\n"
+		 "1:59: error: export.tls.admins: '' is empty\n"},
+		{"export: {listen: 0.0.0.0:9954, tls: {ca: /a, certificate: /b, key: /c, admin: "
+		 "x}}\n",
+		 "1:72: error: export.tls.admin: unknown key (did you mean 'admins'?)\n"},
+	};
+
+	check_rows(rows, COUNT(rows));
+}
+
 static void a_secret_is_never_said(void **state)
 {
 	static const char *const yamls[] = {
@@ -319,6 +350,9 @@ static void a_secret_is_never_said(void **state)
 		"ha: {tls: {key: !s3cr3t s3cr3t}}\n",
 		"ha: {tls: {key: \"s3cr3t\\0\"}}\n",
 		"ha: {tls: {key: \"s3cr3t}}\n",
+		"export: {tls: {ca: s3cr3t, certificate: s3cr3t, key: s3cr3t}}\n",
+		"export: {tls: s3cr3t}\n",
+		"export: {tls: {\"MIIEvQIBADANBgkqhkiG9w0BAQEFAASC s3cr3t\": 1}}\n",
 		"ha: {tls: {\"MIIEvQIBADANBgkqhkiG9w0BAQEFAASC s3cr3t\": 1}}\n",
 	};
 
@@ -497,6 +531,7 @@ int main(void)
 		cmocka_unit_test(a_proxy_needs_somewhere_else_to_fall_back_to),
 		cmocka_unit_test(endpoints_have_one_name_and_a_cgroup),
 		cmocka_unit_test(peers_are_secured_or_said_to_be_insecure),
+		cmocka_unit_test(the_face_on_tcp_has_certificates),
 		cmocka_unit_test(a_secret_is_never_said),
 		cmocka_unit_test(what_does_nothing_yet_is_said_once),
 		cmocka_unit_test(all_errors_come_at_once_in_the_order_of_the_file),

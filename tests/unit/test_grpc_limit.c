@@ -222,9 +222,11 @@ static void everything_is_counted_and_some_of_it_said(void **state)
 	assert_string_equal(said.detail, "no certificate");
 	/* What was swallowed is said with the next one. */
 	said.times = 0;
-	grpc_guard_refuse(&g, GRPC_COUNT_DENIED, "uid=7", "", 10 * SNP_NS_PER_S);
+	grpc_guard_refuse(&g, GRPC_COUNT_DENIED, "uid=7", "", 0); /* not silenced by the others */
 	assert_int_equal(said.times, 1);
 	assert_int_equal(said.why, GRPC_COUNT_DENIED);
+	assert_int_equal(said.unsaid, 0);
+	grpc_guard_refuse(&g, GRPC_COUNT_TLS_FAILED, "192.0.2.1", "", 10 * SNP_NS_PER_S);
 	assert_in_range(said.unsaid, 950, 995);
 }
 

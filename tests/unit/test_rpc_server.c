@@ -123,8 +123,12 @@ static void assert_hangs_up(struct event_base *base, int fd)
 static void silent_clients_are_hung_up_on(void **state)
 {
 	struct fixture *x = *state;
-	struct grpc_server_conf conf = {
-		.path = x->path, .max_conns = 4, .hello_ms = 30, .idle_ms = 60};
+	struct grpc_server_conf conf = {.path = x->path,
+					.max_conns = 4,
+					.max_peer = 4,
+					.hello_ms = 30,
+					.idle_ms = 60,
+					.stall_ms = 60};
 	struct grpc_server *s = NULL;
 	int mute, idle;
 
