@@ -59,10 +59,12 @@ static int set_rules(SSL_CTX *ctx)
 	       SSL_CTX_set_num_tickets(ctx, 0);
 }
 
-/* What OpenSSL says of the last failure, without its numbers. */
+/* What OpenSSL says of a failure, without its numbers: the first is the cause. */
 static void said(char why[static GRPC_TLS_TEXT], const char *what)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+	unsigned long error = ERR_peek_error();
+	const char *reason = ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error))
+						     : ERR_reason_error_string(error);
 
 	snprintf(why, GRPC_TLS_TEXT, "%.180s: %.60s", what, reason ? reason : "cannot be used");
 	ERR_clear_error();
