@@ -128,6 +128,11 @@ bench: all $(O)/tests/bench/lookups $(BENCH_C)
 	$(Q)for b in $(BENCH_C); do $$b $(if $(QUICK),--quick) || exit 1; done
 	$(Q)SNOOPER_BUILD=$(O) /usr/bin/python3 tests/bench/bench.py $(if $(QUICK),--quick)
 
+# The whole lab with sanitizers in snooperd and snooperctl.
+.PHONY: check-lab-asan
+check-lab-asan:
+	$(Q)$(MAKE) --no-print-directory PROFILE=asan check-lab
+
 # --- what takes longer than scripts/check may ---------------------------------------
 # Ten times the differential messages, minutes of fuzzing, the slow lab tests, the whole lab on every kernel.
 .PHONY: check-long
@@ -136,4 +141,5 @@ check-long: check
 	$(Q)$(MAKE) --no-print-directory fuzz SECONDS_EACH=180
 	$(Q)LAB_LONG=1 $(MAKE) --no-print-directory check-lab
 	$(Q)$(MAKE) --no-print-directory check-lab
+	$(Q)$(MAKE) --no-print-directory check-lab-asan
 	$(Q)$(MAKE) --no-print-directory check-vm check-vm-rt

@@ -112,6 +112,7 @@ class Lab:
         self.bpffs = f'{run.bpffs}/{run.labs}'
         self.hosts = []
         self.logs = []
+        self.programs = []
         os.mkdir(self.dir)
         os.mkdir(self.cgroup)
         self.outside = Host(self, 'outside', 'outside', wire='br0')
@@ -135,7 +136,25 @@ class Lab:
         self.logs.append(path)
         return path
 
+    def _end_ours(self):
+        """With sanitizers a leak is known at the end: programs of the build get to theirs."""
+        ours = [p for p in self.programs if p.argv[0].startswith(BUILD) and p.is_running()]
+        for program in ours:
+            program.signal(signal.SIGCONT)
+            program.stop()
+        reports = 'ERROR: AddressSanitizer', 'ERROR: LeakSanitizer', 'runtime error:'
+        for program in {p.log: p for p in self.programs if p.process}.values():
+            output = program.output()
+            assert not any(r in output for r in reports), output[-8000:]
+
     def close(self):
+        try:
+            if 'asan' in BUILD:
+                self._end_ours()
+        finally:
+            self._remove()
+
+    def _remove(self):
         leftovers.remove_cgroup(self.cgroup)
         for host in self.hosts:
             leftovers.remove_netns(host.netns)
@@ -331,6 +350,7 @@ class Program:
     def __init__(self, host, argv, name, cgroup=None, **options):
         self.host, self.argv, self.name, self.cgroup, self.options = host, argv, name, cgroup, options
         self.process = None
+        host.lab.programs.append(self)
 
     def start(self):
         self.log = self.host.lab.log_file(self.name)
