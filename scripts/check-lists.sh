@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# check-lists.sh          - README.md's tables of reasons and counters are the lists of bpf/snp_stat.h, word for word.
+# check-lists.sh          - README.md's tables of reasons and counters are the lists of the headers, word for word.
 # check-lists.sh --write  - put these tables between their marks in README.md.
 set -eu
 cd "$(dirname "$0")/.."
@@ -8,20 +8,22 @@ cd "$(dirname "$0")/.."
 made=$(mktemp -d)
 trap 'rm -r "$made"' EXIT
 
-# The compiler reads the lists, as everybody else does: a row each, name and text.
+# table HEADER LIST COLUMN: the compiler reads the list, as everybody else does: a row each, name and text.
 # shellcheck disable=SC2016 # the backquotes are Markdown's
 table() {
-	echo '| name | what it counts |'
+	echo "| name | $3 |"
 	echo '|---|---|'
-	printf '#include "bpf/snp_stat.h"\n#define ROW(n, name, text) @ name | text @\n%s(ROW)\n' "$1" |
+	printf '#include "%s"\n#define ROW(n, name, text) @ name | text @\n%s(ROW)\n' "$1" "$2" |
 		${CC:-gcc} -iquote . -E -P -x c - | tr '\n' ' ' | tr '@' '\n' |
-		sed -nE 's/^ *"([a-z0-9_]+)" \| "(.*)" *$/| `\1` | \2 |/p' | sed 's/" *"//g'
+		sed -nE 's/^ *"([a-z0-9_-]+)" \| "(.*)" *$/| `\1` | \2 |/p' | sed 's/" *"//g'
 }
 
-for list in SNP_REFUSALS SNP_COUNTERS; do
-	table "$list" >"$made/$list"
+for list in SNP_REFUSALS SNP_COUNTERS SNP_DEGRADATIONS; do
+	header=bpf/snp_stat.h says='what it counts'
+	[ "$list" = SNP_DEGRADATIONS ] && header=snooper/core/status.h says='what it means'
+	table "$header" "$list" "$says" >"$made/$list"
 	if [ "$(wc -l <"$made/$list")" -le 10 ] || ! grep -qxF "<!-- list $list -->" README.md; then
-		echo "check-lists.sh: $list is not in bpf/snp_stat.h, or has no mark in README.md" >&2
+		echo "check-lists.sh: $list is not in $header, or has no mark in README.md" >&2
 		exit 1
 	fi
 done
@@ -32,6 +34,6 @@ awk -v made="$made" '
 if [ "${1-}" = --write ]; then
 	cat "$made/README.md" >README.md
 elif ! diff -u README.md "$made/README.md" >&2; then
-	echo 'README.md: a table is not that of bpf/snp_stat.h; scripts/check-lists.sh --write makes it so' >&2
+	echo 'README.md: a table is not that of the headers; scripts/check-lists.sh --write makes it so' >&2
 	exit 1
 fi

@@ -31,7 +31,6 @@ struct scan {
 	uint64_t collected, put_back; /* since start of the daemon */
 };
 
-#define DEGRADED_MAX	   16
 #define DAEMON_TTL_ZERO_NS (10 * SNP_NS_PER_S) /* how long what was learned with TTL 0 is shown */
 #define UNTRUSTED_SHOWN	   64
 
@@ -56,7 +55,7 @@ struct daemon {
 	/* counters as of the last tick, and when each last grew */
 	uint64_t stats[SNP_STAT_MAX], grew_ns[SNP_STAT_MAX];
 	/* daemon_show.c */
-	const char *degraded[DEGRADED_MAX];
+	const char *degraded[SNP_DEGRADED_END];
 	struct snp_status_server untrusted[UNTRUSTED_SHOWN];
 };
 

@@ -164,36 +164,36 @@ static size_t status_degraded(struct daemon *d, const struct snp_status *st, uin
 {
 	static const struct {
 		enum snp_stat stat;
-		const char *reason;
+		enum snp_degraded reason;
 	} recent[] = {
-		{SNP_STAT_MAP_FULL, "map-full"},
-		{SNP_STAT_NAMES_FULL, "names-full"},
-		{SNP_STAT_QUOTA, "per-endpoint-limit"},
-		{SNP_STAT_NAME_CAP, "addresses-per-name-limit"},
-		{SNP_STAT_ADDR_CAP, "names-per-address-limit"},
-		{SNP_STAT_NO_SCRATCH, "scratch-exhausted"},
-		{SNP_STAT_Q_STORAGE, "question-storage-exhausted"},
-		{SNP_STAT_BYPASS_NONE, "no-fallback-of-family"},
-		{SNP_STAT_BYPASS_UNKNOWN, "proxy-cannot-be-judged"},
+		{SNP_STAT_MAP_FULL, SNP_DEGRADED_MAP_FULL},
+		{SNP_STAT_NAMES_FULL, SNP_DEGRADED_NAMES_FULL},
+		{SNP_STAT_QUOTA, SNP_DEGRADED_QUOTA},
+		{SNP_STAT_NAME_CAP, SNP_DEGRADED_NAME_CAP},
+		{SNP_STAT_ADDR_CAP, SNP_DEGRADED_ADDR_CAP},
+		{SNP_STAT_NO_SCRATCH, SNP_DEGRADED_NO_SCRATCH},
+		{SNP_STAT_Q_STORAGE, SNP_DEGRADED_Q_STORAGE},
+		{SNP_STAT_BYPASS_NONE, SNP_DEGRADED_BYPASS_NONE},
+		{SNP_STAT_BYPASS_UNKNOWN, SNP_DEGRADED_BYPASS_UNKNOWN},
+	};
+	bool is[SNP_DEGRADED_END] = {
+		[SNP_DEGRADED_PROXY_BYPASSED] = st->proxy.bypassed,
+		[SNP_DEGRADED_LIMITS_KEPT] = maps_limits_differ(d->maps),
+		[SNP_DEGRADED_UNREACHABLE] = daemon_reconcile_is_unreachable(d),
+		[SNP_DEGRADED_CACHE_FULL] = d->cache_full,
+		[SNP_DEGRADED_RESCANNING] =
+			d->scan.stage != SCAN_IDLE && d->grew_ns[SNP_STAT_RING_LOST],
 	};
 	size_t n = 0;
 
-	if (st->proxy.bypassed)
-		d->degraded[n++] = "proxy-bypassed";
-	if (maps_limits_differ(d->maps))
-		d->degraded[n++] = "limits-not-applied";
-	if (daemon_reconcile_is_unreachable(d))
-		d->degraded[n++] = "reconcile-unreachable";
-	if (d->cache_full)
-		d->degraded[n++] = "cache-full";
-	if (d->scan.stage != SCAN_IDLE && d->grew_ns[SNP_STAT_RING_LOST])
-		d->degraded[n++] = "rescanning";
 	for (size_t i = 0; i < sizeof(recent) / sizeof(recent[0]); i++) {
 		uint64_t grew_ns = d->grew_ns[recent[i].stat];
 
-		if (grew_ns && grew_ns + CAP_SHOWN_NS > now_ns)
-			d->degraded[n++] = recent[i].reason;
+		is[recent[i].reason] = grew_ns && grew_ns + CAP_SHOWN_NS > now_ns;
 	}
+	for (unsigned int reason = 0; reason < SNP_DEGRADED_END; reason++)
+		if (is[reason])
+			d->degraded[n++] = snp_degraded_text(reason);
 	return n;
 }
 

@@ -14,6 +14,32 @@
 
 #include "bpf/snp_stat.h"
 
+/*
+ * Why `status` is degraded: what stands, or happened within the last minute. The
+ * most pressing first. X(NAME, "reason in status and metrics", "what it means")
+ */
+#define SNP_DEGRADATIONS(X)                                                                        \
+	X(PROXY_BYPASSED, "proxy-bypassed", "the proxy is gone, questions go to a fallback")       \
+	X(LIMITS_KEPT, "limits-not-applied", "a pinned map keeps another size than limits asks")   \
+	X(UNREACHABLE, "reconcile-unreachable", "no server of reconcile.servers answers")          \
+	X(CACHE_FULL, "cache-full", "snooperd's index did not take all that the maps hold")        \
+	X(RESCANNING, "rescanning", "news were lost, and the maps are being read again")           \
+	X(MAP_FULL, "map-full", "facts were refused: limits.facts or limits.rows")                 \
+	X(NAMES_FULL, "names-full", "names were refused: limits.names")                            \
+	X(QUOTA, "per-endpoint-limit", "facts were refused: limits.per_endpoint")                  \
+	X(NAME_CAP, "addresses-per-name-limit", "facts were refused: limits.addresses_per_name")   \
+	X(ADDR_CAP, "names-per-address-limit", "facts were refused: limits.names_per_address")     \
+	X(NO_SCRATCH, "scratch-exhausted", "messages passed unread: every scratch slot was used")  \
+	X(Q_STORAGE, "question-storage-exhausted", "questions were not remembered: no memory")     \
+	X(BYPASS_NONE, "no-fallback-of-family", "a question found neither proxy nor fallback")     \
+	X(BYPASS_UNKNOWN, "proxy-cannot-be-judged", "a proxy in a network namespace out of sight")
+
+#define SNP_DEGRADED_ENUM(name, ...) SNP_DEGRADED_##name,
+enum snp_degraded { SNP_DEGRADATIONS(SNP_DEGRADED_ENUM) SNP_DEGRADED_END };
+
+/* The reason, as status and metrics name it. */
+const char *snp_degraded_text(enum snp_degraded reason);
+
 struct snp_status_server {
 	struct snp_addr addr;
 	uint64_t answers;
