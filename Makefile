@@ -121,6 +121,8 @@ install: all
 	install -D -m 755 $(O)/snooperctl $(DESTDIR)$(PREFIX)/bin/snooperctl
 	install -D -m 644 snooper/conf/snooper.yaml $(DESTDIR)$(PREFIX)/share/doc/snooper/snooper.yaml
 	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/snooper/README.md
+	install -D -m 644 snooper/conf/alerts.yml $(DESTDIR)$(PREFIX)/share/snooper/alerts.yml
+	install -D -m 644 snooper/conf/grafana-dashboard.json $(DESTDIR)$(PREFIX)/share/snooper/grafana-dashboard.json
 	for s in 1 5 8; do for p in snooper/man/*.$$s; do \
 		[ -e "$$p" ] && install -D -m 644 $$p $(DESTDIR)$(PREFIX)/share/man/man$$s/$${p##*/}; done; done; true
 

@@ -19,9 +19,11 @@
 #include "snooper/base/clock.h"
 #include "snooper/base/log.h"
 #include "snooper/core/text.h"
+#include "snooper/daemon_metrics.h"
 #include "snooper/daemon_reload.h"
 #include "snooper/io/kconf.h"
 #include "snooper/io/links.h"
+#include "snooper/io/metrics_http.h"
 #include "snooper/io/proxy_seed.h"
 
 #define RING_TURN     2000 /* records taken in one turn of the loop */
@@ -244,6 +246,7 @@ static void fini(struct daemon *d)
 	struct event **events[] = {&d->ring,	 &d->drain,  &d->tick,	  &d->scanning,
 				   &d->expiring, &d->sighup, &d->sigterm, &d->sigint};
 
+	metrics_http_free(d->metrics);
 	export_free(d->export);
 	daemon_reconcile_stop(d);
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
@@ -293,7 +296,8 @@ static int start(struct daemon *d, struct maps_problem *why)
 		;
 	on_expiring(-1, 0, d);
 	why->text[0] = 0;
-	return start_export(d);
+	r = start_export(d);
+	return r < 0 ? r : daemon_metrics_start(d);
 }
 
 static uint64_t cpu_ns(void)

@@ -3,7 +3,8 @@
  * daemon.h - the daemon's pipeline: news from the kernel, the cache, its face.
  *
  * One loop, one thread. daemon.c owns the event_base and every event;
- * daemon_learn.c fills and empties the cache; daemon_show.c answers callers.
+ * daemon_learn.c fills and empties the cache; daemon_show.c answers callers,
+ * daemon_metrics.c Prometheus.
  */
 #ifndef SNP_DAEMON_H
 #define SNP_DAEMON_H
@@ -21,6 +22,7 @@
 
 struct event;
 struct event_base;
+struct metrics_http;
 
 /* A full reading of the maps, in slices: at start, after lost news, and now and then. */
 enum scan_stage { SCAN_IDLE, SCAN_LEARNED, SCAN_GRANTED, SCAN_NAMES };
@@ -40,6 +42,7 @@ struct daemon {
 	struct maps *maps;
 	struct fqdn_cache *cache;
 	struct export *export;
+	struct metrics_http *metrics; /* NULL: off */
 	struct event_base *base;
 	struct event *ring, *drain, *tick, *scanning, *expiring, *sighup, *sigterm, *sigint;
 	uint64_t started_ns;

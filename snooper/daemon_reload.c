@@ -76,9 +76,10 @@ static void keep_fixed(struct snp_conf *now, struct snp_conf *next)
 		{&now->export.socket, &next->export.socket},
 		{&now->export.socket_group, &next->export.socket_group},
 		{&now->export.listen, &next->export.listen},
+		{&now->export.metrics, &next->export.metrics},
 	};
 	static const char *const keys[] = {"state.bpffs", "export.socket", "export.socket_group",
-					   "export.listen"};
+					   "export.listen", "export.metrics"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		if (same_text(*texts[i][0], *texts[i][1]))

@@ -157,3 +157,8 @@ void snp_conf_free(struct snp_conf *c)
 	free_strings(c->export.tls_admins, c->export.n_tls_admins);
 	free(c);
 }
+
+bool snp_conf_metrics_off(const char *metrics)
+{
+	return !metrics || !*metrics || !strcmp(metrics, "off");
+}

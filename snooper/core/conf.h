@@ -97,7 +97,7 @@ struct snp_conf {
 	} state;
 	struct {
 		char *socket, *socket_group; /* socket_group NULL: the daemon's own */
-		char *metrics;		     /* NULL: not set */
+		char *metrics;		     /* see snp_conf_metrics_off() */
 		char *listen;		     /* NULL: the socket only */
 		char *tls_ca, *tls_certificate, *tls_key;
 		char **tls_admins; /* common names */
@@ -120,5 +120,8 @@ struct snp_conf {
  */
 struct snp_conf *snp_conf_new(void);
 void snp_conf_free(struct snp_conf *c);
+
+/* Does export.metrics say that there are none? So do NULL, "" and "off". */
+bool snp_conf_metrics_off(const char *metrics);
 
 #endif

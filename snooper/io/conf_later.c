@@ -59,7 +59,6 @@ static const struct later rows[] = {
 	{"ha", LATER " (nothing is replicated)", NULL},
 	{"state.directory", LATER, NULL},
 	{"state.snapshot_interval", LATER, NULL},
-	{"export.metrics", LATER, NULL},
 };
 
 void conf_warn_later(const struct snp_conf *c, struct conf_diag *d)

@@ -74,7 +74,7 @@ const char *conf_value_metrics(const char *text)
 {
 	struct snp_endpoint e;
 
-	return conf_value_endpoint(text, &e);
+	return snp_conf_metrics_off(text) ? NULL : conf_value_endpoint(text, &e);
 }
 
 const char *conf_value_group(const char *text)

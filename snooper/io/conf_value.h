@@ -42,7 +42,7 @@ const char *conf_value_path(const char *text);
 const char *conf_value_socket(const char *text);
 /* IP:PORT, or unix:PATH for a socket. */
 const char *conf_value_listen(const char *text);
-/* IP:PORT, the wildcard address allowed. */
+/* IP:PORT, the wildcard address allowed; or off, or nothing. */
 const char *conf_value_metrics(const char *text);
 /* A group's name. */
 const char *conf_value_group(const char *text);

@@ -126,8 +126,11 @@ int maps_grant(struct maps *m, const struct snp_fact_key *key, const struct snp_
 	return errno == E2BIG ? -ENOSPC : -errno;
 }
 
-/* One batch of a hash table. Returns 1 more, 0 at the end, or -errno; *n rows were read. */
-static int walk(int fd, struct maps_pos *pos, void *keys, void *values, __u32 *n)
+/*
+ * One batch of a hash table. Returns 1 more, 0 at the end, or -errno; *n rows were
+ * read. At the end *seen is how many there were.
+ */
+static int walk(int fd, struct maps_pos *pos, void *keys, void *values, __u32 *n, uint32_t *seen)
 {
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
 	uint32_t next[8] = {0};
@@ -136,8 +139,11 @@ static int walk(int fd, struct maps_pos *pos, void *keys, void *values, __u32 *n
 
 	if (r && errno != ENOENT)
 		return -errno;
+	pos->rows = (pos->started ? pos->rows : 0) + *n;
 	pos->started = !r;
 	memcpy(pos->token, next, sizeof(next));
+	if (r)
+		*seen = pos->rows;
 	return r ? 0 : 1;
 }
 
@@ -156,7 +162,7 @@ int maps_walk_names(struct maps *m, struct maps_pos *pos, uint32_t budget, maps_
 
 	if (!keys || !rows)
 		return -ENOMEM;
-	r = walk(MAP_FD(m, snp_names), pos, keys, rows, &n);
+	r = walk(MAP_FD(m, snp_names), pos, keys, rows, &n, &m->seen.names);
 	for (__u32 i = 0; r >= 0 && i < n; i++)
 		visit(ctx, &keys[i], &rows[i]);
 	return r;
@@ -174,10 +180,31 @@ int maps_walk_facts(struct maps *m, enum maps_table table, struct maps_pos *pos,
 
 	if (!keys || !facts)
 		return -ENOMEM;
-	r = walk(fd, pos, keys, facts, &n);
+	r = walk(fd, pos, keys, facts, &n,
+		 table == MAPS_LEARNED ? &m->seen.learned : &m->seen.granted);
 	for (__u32 i = 0; r >= 0 && i < n; i++)
 		visit(ctx, &keys[i], &facts[i]);
 	return r;
+}
+
+void maps_fill(const struct maps *m, struct snp_metrics_map out[MAPS_FILLS])
+{
+	const struct {
+		const char *name;
+		const struct bpf_map *map;
+		uint32_t rows;
+	} tables[MAPS_FILLS] = {
+		{"names", m->skel->maps.snp_names, m->seen.names},
+		{"learned", m->skel->maps.snp_learned, m->seen.learned},
+		{"granted", m->skel->maps.snp_granted, m->seen.granted},
+	};
+
+	for (size_t i = 0; i < MAPS_FILLS; i++)
+		out[i] = (struct snp_metrics_map){
+			.name = tables[i].name,
+			.rows = tables[i].rows,
+			.max_rows = bpf_map__max_entries(tables[i].map),
+		};
 }
 
 int maps_stats(struct maps *m, uint64_t stats[SNP_STAT_MAX])

@@ -25,6 +25,7 @@
 #include "bpf/snp_proxy.h"
 #include "bpf/snp_stat.h"
 #include "snooper/core/conf.h"
+#include "snooper/core/metrics.h"
 #include "snooper/core/status.h"
 
 struct maps; /* opaque; maps_open.c */
@@ -97,12 +98,17 @@ typedef void (*maps_fact_fn)(void *ctx, const struct snp_fact_key *key,
 			     const struct snp_fact *fact);
 struct maps_pos {
 	bool started;
+	uint32_t rows; /* seen so far */
 	uint32_t token[8];
 };
 int maps_walk_names(struct maps *m, struct maps_pos *pos, uint32_t budget, maps_name_fn visit,
 		    void *ctx);
 int maps_walk_facts(struct maps *m, enum maps_table table, struct maps_pos *pos, uint32_t budget,
 		    maps_fact_fn visit, void *ctx);
+
+/* How full the tables are, as of the last walk of each to its end. No walk: no rows. */
+#define MAPS_FILLS 3
+void maps_fill(const struct maps *m, struct snp_metrics_map out[MAPS_FILLS]);
 
 /*
  * Take away a learned fact that expired more than SNP_COLLECT_AFTER_NS before

@@ -14,6 +14,9 @@ struct maps {
 	struct ring_buffer *ring;
 	maps_event_fn event;
 	void *event_ctx;
+	struct maps_seen {
+		uint32_t names, learned, granted;
+	} seen;			/* rows, by the last walk to the end */
 	unsigned int ring_left; /* records this reading may still take */
 	char *dir;
 	int lock_fd; /* of dir: one snooperd a set */

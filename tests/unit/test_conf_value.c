@@ -303,6 +303,24 @@ static void a_socket_path_fits_into_its_address(void **state)
 	assert_string_equal(conf_value_listen("0.0.0.0"), "has no port: write ADDRESS:PORT");
 }
 
+static void metrics_have_an_address_or_are_off(void **state)
+{
+	assert_null(conf_value_metrics("127.0.0.1:9953"));
+	assert_null(conf_value_metrics("[::]:9953"));
+	assert_null(conf_value_metrics("0.0.0.0:1"));
+	assert_null(conf_value_metrics("off"));
+	assert_null(conf_value_metrics(""));
+	assert_string_equal(conf_value_metrics("on"), "is not IP:PORT");
+	assert_string_equal(conf_value_metrics("off:9953"), "is not IP:PORT");
+	assert_string_equal(conf_value_metrics("127.0.0.1"), "has no port: write ADDRESS:PORT");
+	assert_string_equal(conf_value_metrics("127.0.0.1:0"),
+			    "has a port that is not between 1 and 65535");
+	assert_true(snp_conf_metrics_off(NULL));
+	assert_true(snp_conf_metrics_off(""));
+	assert_true(snp_conf_metrics_off("off"));
+	assert_false(snp_conf_metrics_off("127.0.0.1:9953"));
+}
+
 static void names_of_ours_are_plain_words(void **state)
 {
 	assert_null(conf_value_id("node-1.a_B"));
@@ -336,6 +354,7 @@ int main(void)
 		cmocka_unit_test(paths_are_absolute_and_written_out),
 		cmocka_unit_test(slashes_of_a_path_are_cleaned),
 		cmocka_unit_test(a_socket_path_fits_into_its_address),
+		cmocka_unit_test(metrics_have_an_address_or_are_off),
 		cmocka_unit_test(names_of_ours_are_plain_words),
 	};
 

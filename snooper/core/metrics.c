@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "snooper/core/metrics.h"
+
+#include <string.h>
+
+/* A state of several, as Prometheus likes it: a line each, 1 at those that hold. */
+static void write_info(const struct snp_metrics *m, struct metrics_text *t)
+{
+	static const char *const modes[] = {"observe", "audit", "enforce"};
+
+	metrics_family(t, "snooper_build_info", METRICS_GAUGE, "The running version; always 1.");
+	metrics_value(t, "version", m->status->version, 1);
+	metrics_family(t, "snooper_policy_mode", METRICS_GAUGE,
+		       "1 at the policy mode that is in force.");
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		metrics_value(t, "mode", modes[i], !strcmp(modes[i], m->status->mode));
+}
+
+static void write_refused(const struct snp_metrics *m, struct metrics_text *t)
+{
+	const uint64_t *stats = m->status->stats;
+
+	metrics_family(t, "snooper_answers_refused_total", METRICS_COUNTER,
+		       "Messages, records and facts that were not learned from, and questions not "
+		       "remembered, by reason. Each was let through.");
+#define REMARK(name, reason, help) metrics_remark(t, reason, help);
+	SNP_REFUSALS(REMARK)
+#define REFUSED(name, reason, help) metrics_value(t, "reason", reason, stats[SNP_STAT_##name]);
+	SNP_REFUSALS(REFUSED)
+}
+
+static void write_counters(const struct snp_metrics *m, struct metrics_text *t)
+{
+	const uint64_t *stats = m->status->stats;
+
+#define COUNTER(name, word, help)                                                                  \
+	metrics_one(t, "snooper_" word "_total", METRICS_COUNTER, help, stats[SNP_STAT_##name]);
+	SNP_COUNTERS(COUNTER)
+}
+
+static void write_cache(const struct snp_metrics *m, struct metrics_text *t)
+{
+	metrics_one(t, "snooper_cache_names", METRICS_GAUGE, "Names that snooperd lists.",
+		    m->status->cache.names);
+	metrics_one(t, "snooper_cache_addresses", METRICS_GAUGE,
+		    "Addresses that the listed names stand for.", m->status->cache.addresses);
+	metrics_one(t, "snooper_cache_names_evicted_total", METRICS_COUNTER,
+		    "Names taken out of a full cache for one that policy needs.",
+		    m->cache->evicted_names);
+	metrics_one(t, "snooper_cache_names_refused_total", METRICS_COUNTER,
+		    "Names that a full cache did not take; the maps have them.",
+		    m->cache->refused_names);
+	metrics_one(t, "snooper_cache_addresses_refused_total", METRICS_COUNTER,
+		    "Addresses that a full cache did not take; the maps have them.",
+		    m->cache->refused_facts);
+}
+
+static void write_maps(const struct snp_metrics *m, struct metrics_text *t)
+{
+	metrics_family(t, "snooper_map_rows", METRICS_GAUGE,
+		       "Rows in a table of the kernel side, as of the last whole reading.");
+	for (size_t i = 0; i < m->n_maps; i++)
+		metrics_value(t, "map", m->maps[i].name, m->maps[i].rows);
+	metrics_family(t, "snooper_map_max_rows", METRICS_GAUGE,
+		       "Rows that such a table has room for.");
+	for (size_t i = 0; i < m->n_maps; i++)
+		metrics_value(t, "map", m->maps[i].name, m->maps[i].max_rows);
+	metrics_one(t, "snooper_rows_collected_total", METRICS_COUNTER,
+		    "Learned rows taken away after they were over.", m->collected);
+	metrics_one(t, "snooper_rows_put_back_total", METRICS_COUNTER,
+		    "Rows that came alive while they were taken away, and were put back.",
+		    m->put_back);
+}
+
+static void write_counts(const struct snp_metrics *m, struct metrics_text *t)
+{
+	for (size_t i = 0; i < m->n_counts; i++)
+		metrics_one(t, m->counts[i].name, METRICS_COUNTER, m->counts[i].help,
+			    m->counts[i].value);
+}
+
+static void write_grpc(const struct snp_metrics *m, struct metrics_text *t)
+{
+	const struct snp_metrics_reason *r = m->grpc_refused;
+
+	metrics_family(t, "snooper_grpc_refused_total", METRICS_COUNTER,
+		       "Connections and calls to export.socket and export.listen that were "
+		       "refused or ended, by reason.");
+	for (size_t i = 0; i < m->n_grpc_refused; i++)
+		metrics_remark(t, r[i].reason, r[i].text);
+	for (size_t i = 0; i < m->n_grpc_refused; i++)
+		metrics_value(t, "reason", r[i].reason, r[i].value);
+}
+
+static void write_proxy(const struct snp_metrics *m, struct metrics_text *t)
+{
+	metrics_one(t, "snooper_proxy_configured", METRICS_GAUGE,
+		    "1 when proxy.addresses names a proxy.", m->status->proxy.configured);
+	metrics_one(t, "snooper_proxy_bypassed", METRICS_GAUGE,
+		    "1 while questions to the proxy go to a fallback.", m->status->proxy.bypassed);
+	metrics_family(t, "snooper_proxy_state_seconds", METRICS_GAUGE,
+		       "For how long the proxy has been bypassed, or not.");
+	metrics_seconds(t, m->status->proxy.since_ms * 1000000);
+	metrics_one(t, "snooper_untrusted_servers", METRICS_GAUGE,
+		    "Servers that answer here and are not in observe.resolvers (64 are shown).",
+		    m->status->n_untrusted);
+}
+
+static bool is_degraded(const struct snp_status *st, const char *reason)
+{
+	for (size_t i = 0; i < st->n_degraded; i++)
+		if (!strcmp(st->degraded[i], reason))
+			return true;
+	return false;
+}
+
+static void write_degraded(const struct snp_metrics *m, struct metrics_text *t)
+{
+	metrics_family(t, "snooper_degraded", METRICS_GAUGE,
+		       "1 at each reason that stands, or happened within the last minute.");
+#define REMARK_DEGRADED(name, reason, help) metrics_remark(t, reason, help);
+	SNP_DEGRADATIONS(REMARK_DEGRADED)
+#define DEGRADED(name, reason, help)                                                               \
+	metrics_value(t, "reason", reason, is_degraded(m->status, reason));
+	SNP_DEGRADATIONS(DEGRADED)
+}
+
+static void write_loop(const struct snp_metrics *m, struct metrics_text *t)
+{
+	metrics_family(t, "snooper_loop_longest_turn_seconds", METRICS_GAUGE,
+		       "CPU time of the longest turn of snooperd's loop since its start.");
+	metrics_seconds(t, m->longest_turn_ns);
+	metrics_one(t, "snooper_loop_slow_turns_total", METRICS_COUNTER,
+		    "Turns of snooperd's loop that took more than 10 ms of CPU time.",
+		    m->slow_turns);
+}
+
+/* By the names that every exporter uses. */
+static void write_process(const struct snp_metrics *m, struct metrics_text *t)
+{
+	const struct snp_metrics_process *p = &m->process;
+
+	metrics_family(t, "process_cpu_seconds_total", METRICS_COUNTER,
+		       "Total user and system CPU time spent in seconds.");
+	metrics_seconds(t, p->cpu_ns);
+	metrics_one(t, "process_resident_memory_bytes", METRICS_GAUGE,
+		    "Resident memory size in bytes; the maps of the kernel side are not in it.",
+		    p->resident_bytes);
+	metrics_one(t, "process_virtual_memory_bytes", METRICS_GAUGE,
+		    "Virtual memory size in bytes.", p->virtual_bytes);
+	metrics_one(t, "process_open_fds", METRICS_GAUGE, "Number of open file descriptors.",
+		    p->open_fds);
+	metrics_one(t, "process_max_fds", METRICS_GAUGE, "Maximum number of open file descriptors.",
+		    p->max_fds);
+	metrics_family(t, "process_start_time_seconds", METRICS_GAUGE,
+		       "Start time of the process since unix epoch in seconds.");
+	metrics_seconds(t, p->start_unix_ns);
+}
+
+static void write_http(const struct snp_metrics *m, struct metrics_text *t)
+{
+	metrics_one(t, "snooper_metrics_requests_total", METRICS_COUNTER,
+		    "HTTP requests answered here, this one not counted.", m->http.requests);
+	metrics_one(t, "snooper_metrics_timeouts_total", METRICS_COUNTER,
+		    "HTTP connections closed because they took too long.", m->http.timed_out);
+	metrics_one(t, "snooper_metrics_waits_total", METRICS_COUNTER,
+		    "Times that new HTTP connections had to wait for another one to end.",
+		    m->http.waited);
+}
+
+void metrics_write(const struct snp_metrics *m, struct metrics_text *t)
+{
+	write_info(m, t);
+	write_counters(m, t);
+	write_refused(m, t);
+	write_cache(m, t);
+	write_maps(m, t);
+	write_proxy(m, t);
+	write_counts(m, t);
+	write_grpc(m, t);
+	write_degraded(m, t);
+	write_loop(m, t);
+	write_process(m, t);
+	write_http(m, t);
+}
