@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Point 2.14: under valgrind, start, 10,000 names, reconcile, reload, stop: no error, and nothing leaks."""
+import os
+
+import dnswire as w
+from daemon import Snooperd
+from servers import Scripted, ask
+from snoplab import BUILD, wait_until
+
+NAMES = 10000
+VALGRIND = ['valgrind', '--quiet', '--error-exitcode=99', '--leak-check=full',
+            f'--suppressions={os.path.dirname(os.path.abspath(__file__))}/valgrind.supp',
+            '--undef-value-errors=no',  # libbpf's own attributes are full of them
+            '--errors-for-leak-kinds=definite,indirect,possible']
+
+
+def own_address(query):
+    return f'198.18.{query[0]}.{query[1]}'
+
+
+def test_2_14_valgrind_finds_no_leak(lab):
+    assert 'asan' not in BUILD, 'valgrind and ASan exclude each other'
+    snooperd = Snooperd(lab, {'reconcile': {'mode': 'verify', 'servers': [f'{lab.outside.ip4}:53'],
+                                            'rate': 1000}})
+    snooperd.argv = VALGRIND + snooperd.argv
+    snooperd.start(90)
+
+    def answer(query):
+        return [w.answer(query, [w.a(w.QNAME, own_address(query))])]
+    with Scripted(lab.outside, lab.outside.ip4, answer):
+        for start in range(0, NAMES, 100):
+            queries = [w.query(start + i, f'n{start + i}.leak.test') for i in range(100)]
+            assert len(lab.node.call(ask, lab.outside.ip4, queries)) == 100
+        wait_until(lambda: snooperd.status()['cache']['names'] >= NAMES, deadline=60,
+                   what='all of them')
+        assert len(snooperd.names('*.leak.test')) == NAMES
+        assert snooperd.ctl('reload').returncode == 0
+    assert snooperd.stop(60) == 0, snooperd.output()[-8000:]
