@@ -276,7 +276,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 	if (!c->session)
 		refused(c, GRPC_COUNT_TLS_TIMEOUT, "");
-	else if (!c->hello)
+	else if (!c->hello && !c->leaving)
 		refused(c, GRPC_COUNT_HELLO_TIMEOUT, "");
 	else if (!c->leaving)
 		c->conf.guard->counts.n[GRPC_COUNT_IDLE]++; /* an honest client's end, too */

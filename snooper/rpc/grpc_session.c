@@ -260,6 +260,9 @@ static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *
 		grpc_limit_answered(&s->limit);
 	if (frame->hd.type == NGHTTP2_RST_STREAM)
 		count_reset(s, frame->rst_stream.error_code);
+	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&
+	    !s->calmed)
+		tell(s, GRPC_COUNT_PROTOCOL, nghttp2_http2_strerror(frame->goaway.error_code));
 	if (c && last && !c->ended)
 		return nghttp2_submit_rst_stream(h2, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
 						 NGHTTP2_NO_ERROR)
@@ -274,12 +277,9 @@ on_invalid_frame(nghttp2_session *h2, const nghttp2_frame *frame, int error, voi
 {
 	struct grpc_session *s = user_data;
 
-	if (error != NGHTTP2_ERR_PROTO)
-		return 0;
-	if (frame->hd.type == NGHTTP2_HEADERS && s->n_calls >= GRPC_MAX_STREAMS)
+	if (error == NGHTTP2_ERR_PROTO && frame->hd.type == NGHTTP2_HEADERS &&
+	    s->n_calls >= GRPC_MAX_STREAMS)
 		calm(s, GRPC_COUNT_STREAMS);
-	else if (!s->calmed)
-		tell(s, GRPC_COUNT_PROTOCOL, "");
 	return 0;
 }
 

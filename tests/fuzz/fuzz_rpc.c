@@ -5,15 +5,17 @@
  *	clang -g -O1 -fsanitize=fuzzer,address,undefined -iquote . -iquote build/release \
  *		-D_GNU_SOURCE tests/fuzz/fuzz_rpc.c snooper/rpc/{export,export_msg}.c \
  *		snooper/rpc/grpc_*.c snooper/core/{name,text,match_pattern}.c \
- *		build/release/proto/export.pb-c.c -lnghttp2 -lprotobuf-c -levent_core -o fuzz_rpc
+ *		build/release/proto/export.pb-c.c -lnghttp2 -lprotobuf-c -levent_core -lssl -lcrypto \
+ *		-o fuzz_rpc
  *	./fuzz_rpc -max_len=4096 tests/fuzz/corpus/rpc
  *
  * The first byte chooses the way in: 0 the bytes of a connection after its
- * preface, 1 the body of a well-formed request, 2 messages in pieces.
+ * preface (and through the limits alone), 1 the body of a well-formed request, 2 messages in pieces.
  */
 #include "proto/export.pb-c.h"
 #include "snooper/rpc/export_service.h"
 #include "snooper/rpc/grpc_frame.h"
+#include "snooper/rpc/grpc_limit.h"
 #include "tests/unit/fake_source.h"
 #include "tests/unit/h2_loop.h"
 
@@ -42,6 +44,26 @@ static bool turns(struct grpc_session *s)
 		grpc_session_work(s);
 	}
 	abort(); /* it never comes to rest */
+}
+
+/* The limits judge bytes, not pieces of them, and end no later than the bytes do. */
+static void limits(const uint8_t *data, size_t size)
+{
+	enum grpc_count why[2] = {GRPC_COUNT_MAX, GRPC_COUNT_MAX};
+	size_t piece = data[0] % 64 + 1u, off = 0;
+	struct grpc_limit whole, pieces;
+
+	grpc_limit_init(&whole);
+	grpc_limit_init(&pieces);
+	grpc_limit_feed(&whole, data, size, 1, &why[0]);
+	while (off < size) {
+		size_t n = size - off < piece ? size - off : piece;
+
+		if (!grpc_limit_feed(&pieces, data + off, n, 1, &why[1]))
+			break;
+		off += n;
+	}
+	require(why[0] == why[1]);
 }
 
 static void connection(const struct grpc_service *service, const uint8_t *data, size_t size)
@@ -118,6 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	export_service_init(&service, &source);
 	switch (data[0] % 3) {
 	case 0:
+		limits(data + 1, size - 1);
 		connection(&service, data + 1, size - 1);
 		break;
 	case 1:

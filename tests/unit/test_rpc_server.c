@@ -24,7 +24,8 @@
 
 #define DEADLINE_MS 20000
 #define STATUS	    "/snooper.v1.Status/Get"
-#define HELLO	    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+#define PREFACE	    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#define HELLO	    PREFACE "\0\0\0\4\0\0\0\0\0"
 
 struct fixture {
 	char dir[64], path[96];
@@ -129,6 +130,7 @@ static void silent_clients_are_hung_up_on(void **state)
 					.hello_ms = 30,
 					.idle_ms = 60,
 					.stall_ms = 60};
+	const struct grpc_counts *counts;
 	struct grpc_server *s = NULL;
 	int mute, idle;
 
@@ -138,8 +140,75 @@ static void silent_clients_are_hung_up_on(void **state)
 	assert_int_equal(send(idle, HELLO, sizeof(HELLO) - 1, 0), sizeof(HELLO) - 1);
 	assert_hangs_up(x->base, mute);
 	assert_hangs_up(x->base, idle);
+	counts = grpc_server_counts(s);
+	assert_int_equal(counts->n[GRPC_COUNT_HELLO_TIMEOUT], 1);
+	assert_int_equal(counts->n[GRPC_COUNT_IDLE], 1);
 	close(mute);
 	close(idle);
+	grpc_server_free(s);
+}
+
+struct said {
+	enum grpc_count why;
+	char peer[64];
+};
+
+static void
+note(void *ctx, enum grpc_count why, const char *peer, const char *detail, uint64_t unsaid)
+{
+	struct said *said = ctx;
+
+	said->why = why;
+	snprintf(said->peer, sizeof(said->peer), "%s", peer);
+}
+
+/* A List of everything, whose answer the client makes room for and never reads. */
+static void reader_that_takes_nothing_is_hung_up_on(void **state)
+{
+#define ROOM "\0\0\6\4\0\0\0\0\0\0\4\x7f\xff\xff\xff\0\0\4\x8\0\0\0\0\0\x7f\xff\0\0"
+#define BLOCK                                                                                      \
+	"\x83\x86\x41\1x\x44\x16/snooper.v1.Names/List\x5f\x10"                                    \
+	"application/grpc"
+#define ASK "\0\0\x2f\1\4\0\0\0\1" BLOCK "\0\0\5\0\1\0\0\0\1\0\0\0\0\0"
+	struct fixture *x = *state;
+	struct grpc_server_conf conf = {GRPC_SERVER_DEFAULTS, .path = x->path};
+	uint64_t until = clock_boot_ns() + DEADLINE_MS * SNP_NS_PER_MS;
+	const struct grpc_counts *counts;
+	struct grpc_server *s = NULL;
+	int fd;
+
+	x->fake.names = FAKE_NAMES;
+	conf.stall_ms = 50;
+	assert_int_equal(grpc_server_new(x->base, &conf, &x->service, &s), 0);
+	counts = grpc_server_counts(s);
+	fd = raw(x);
+	assert_int_equal(send(fd, PREFACE ROOM ASK, sizeof(PREFACE ROOM ASK) - 1, 0),
+			 sizeof(PREFACE ROOM ASK) - 1);
+	while (!counts->n[GRPC_COUNT_STALLED] && clock_boot_ns() < until)
+		event_base_loop(x->base, EVLOOP_ONCE);
+	assert_int_equal(counts->n[GRPC_COUNT_STALLED], 1);
+	assert_true(x->fake.emitted > 0 && x->fake.emitted < FAKE_NAMES);
+	close(fd);
+	grpc_server_free(s);
+}
+
+static void one_user_does_not_take_all_places(void **state)
+{
+	enum { MAX = 2, ALL = MAX + GRPC_SERVER_SPARE };
+	struct fixture *x = *state;
+	struct grpc_server_conf conf = {GRPC_SERVER_DEFAULTS, .path = x->path};
+	struct grpc_server *s = NULL;
+	int fd[ALL + 1];
+
+	conf.max_peer = MAX;
+	assert_int_equal(grpc_server_new(x->base, &conf, &x->service, &s), 0);
+	for (int i = 0; i <= ALL; i++)
+		fd[i] = raw(x);
+	assert_hangs_up(x->base, fd[ALL]);
+	assert_int_equal(grpc_server_counts(s)->n[GRPC_COUNT_CONNS_PEER], 1);
+	assert_int_equal(grpc_server_counts(s)->n[GRPC_COUNT_CONNS_FULL], 0);
+	for (int i = 0; i <= ALL; i++)
+		close(fd[i]);
 	grpc_server_free(s);
 }
 
@@ -149,14 +218,20 @@ static void connections_above_the_limit_are_turned_away(void **state)
 	struct fixture *x = *state;
 	struct grpc_server_conf conf = {GRPC_SERVER_DEFAULTS, .path = x->path};
 	struct grpc_server *s = NULL;
+	struct said said = {0};
+	char who[32], byte;
 	int fd[ALL + 1];
-	char byte;
 
 	conf.max_conns = MAX;
 	assert_int_equal(grpc_server_new(x->base, &conf, &x->service, &s), 0);
+	grpc_server_audit(s, note, &said);
 	for (int i = 0; i <= ALL; i++)
 		fd[i] = raw(x);
 	assert_hangs_up(x->base, fd[ALL]);
+	assert_int_equal(grpc_server_counts(s)->n[GRPC_COUNT_CONNS_FULL], 1);
+	snprintf(who, sizeof(who), "uid=%u pid=%d", geteuid(), getpid());
+	assert_string_equal(said.peer, who);
+	assert_int_equal(said.why, GRPC_COUNT_CONNS_FULL);
 	for (int i = 0; i < ALL; i++) /* greeted with SETTINGS, or still waiting; not gone */
 		assert_int_not_equal(recv(fd[i], &byte, 1, MSG_DONTWAIT | MSG_PEEK), 0);
 	close(fd[0]);
@@ -202,6 +277,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			socket_file_is_replaced_and_removed_but_only_our_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(silent_clients_are_hung_up_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(reader_that_takes_nothing_is_hung_up_on, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(one_user_does_not_take_all_places, setup, teardown),
 		cmocka_unit_test_setup_teardown(connections_above_the_limit_are_turned_away, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(absent_and_mute_servers_are_told_apart, setup,
