@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "snooper/base/cleanup.h"
 #include "snooper/io/conf_mounts.h"
@@ -145,6 +147,30 @@ static int fill_servers(struct snp_conf *c, const char *resolv_conf, struct conf
 	return r;
 }
 
+/* Whether they are certificates is for TLS to say; that they are there can be said with a place. */
+static void check_tls_files(const struct snp_conf *c, struct conf_diag *d)
+{
+	const struct {
+		const char *key, *path;
+	} files[] = {
+		{"export.tls.ca", c->export.tls_ca},
+		{"export.tls.certificate", c->export.tls_certificate},
+		{"export.tls.key", c->export.tls_key},
+	};
+	struct stat st;
+
+	for (size_t i = 0; c->export.listen && i < 3; i++) {
+		if (files[i].path && access(files[i].path, R_OK))
+			conf_diag_error(d, conf_diag_place(d, files[i].key, CONF_WHOLE),
+					files[i].key, "the file cannot be read: %s",
+					strerror(errno));
+	}
+	if (c->export.listen && c->export.tls_key && !stat(c->export.tls_key, &st) &&
+	    st.st_mode & S_IROTH)
+		conf_diag_warning(d, conf_diag_place(d, "export.tls.key", CONF_WHOLE),
+				  "export.tls.key", "everybody can read this key");
+}
+
 int conf_fill_from_files(struct snp_conf *c, const struct conf_host_files *files,
 			 struct conf_diag *d)
 {
@@ -152,6 +178,7 @@ int conf_fill_from_files(struct snp_conf *c, const struct conf_host_files *files
 
 	cgroups = fill_cgroups(c, files->mounts, d);
 	servers = fill_servers(c, files->resolv_conf, d); /* all errors at once */
+	check_tls_files(c, d);
 	finished = conf_diag_finish(d);
 	if (cgroups < 0)
 		return cgroups;

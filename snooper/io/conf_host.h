@@ -2,7 +2,7 @@
 /*
  * conf_host.h - the defaults that depend on the host, and whether a configuration fits it.
  *
- * io: reads /proc/mounts, resolv.conf, and whether cgroup paths exist. Call
+ * io: reads /proc/mounts, resolv.conf, and whether cgroup paths and the files of export.tls exist. Call
  * after conf_read() with the same diagnosis, which knows the places.
  */
 #ifndef SNP_CONF_HOST_H
@@ -16,7 +16,8 @@
  *   observe.cgroups    the cgroup v2 mount (hybrid hosts: its "unified" part)
  *   observe.resolvers  resolv.conf's, and those of proxy.addresses and proxy.fallback
  *   reconcile.servers  proxy.fallback, else resolv.conf's at port 53
- * and check that cgroup paths are cgroup v2 directories. A resolvers list that
+ * and check that cgroup paths are cgroup v2 directories, and that the files of
+ * export.tls can be read. A resolvers list that
  * was written stays as it is: proxy.addresses and proxy.fallback are trusted at
  * their own ports besides it, by whoever loads the kernel side.
  *

@@ -205,12 +205,14 @@ def test_2_4_tls_unusable_files_stop_the_start(lab):
     ca = Authority(f'{lab.dir}/start')
     certificate, key = ca.sign('node')
     _, wrong = ca.sign('wrong')
-    for i, (files, said) in enumerate([((ca.file, certificate, wrong), 'key values mismatch'),
-                                       ((f'{lab.dir}/absent', certificate, key), 'absent')]):
+    for i, (files, code, said) in enumerate([
+            ((ca.file, certificate, wrong), 1, 'event=export-tls-failed key=export.tls reason='),
+            ((certificate, ca.key, key), 1, 'event=export-tls-failed key=export.tls reason='),
+            ((f'{lab.dir}/absent', certificate, key), 2,
+             'error: export.tls.ca: the file cannot be read: No such file or directory')]):
         snooperd = Snooperd(lab, {'export': {
             'listen': f'{lab.node.ip4}:9955',
             'tls': dict(zip(('ca', 'certificate', 'key'), files))}}, name=f'start{i}')
         done = snooperd.once()
-        assert done.returncode == 1, done.stderr
-        assert 'event=export-tls-failed' in done.stderr and said in done.stderr, done.stderr
+        assert done.returncode == code and said in done.stderr, done.stderr
         snooperd.once('--uninstall')

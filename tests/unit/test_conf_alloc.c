@@ -94,7 +94,8 @@ static const char good[] =
 	"endpoints: [{name: e, labels: {org: empire}, cgroup: /cg/e*}, {name: f, cgroup: /f}]\n"
 	"proxy: {addresses: [127.0.0.1:53], cgroup: /sys, probe: {name: x.example}}\n"
 	"ha: {node: n, peers: [unix:/peer, unix:/peer], tls: insecure}\n"
-	"export: {listen: '0.0.0.0:3', tls: {ca: /a, certificate: /b, key: /c, admins: [x, y]}}\n"
+	"export: {listen: '0.0.0.0:3', tls: {ca: /etc/hosts, certificate: /etc/hosts,\n"
+	"  key: /etc/hosts, admins: [x, y]}}\n"
 	"log: {level: debug}\n";
 
 static const char bad[] = "observe: {cgroups: [sys], prot: 53, port: 0}\n"

@@ -182,6 +182,29 @@ static void observed_cgroups_must_be_there_and_of_version_2(void **state)
 	assert_string_equal(h->c->observe.cgroups[0], link);
 }
 
+static void certificates_must_be_there_and_the_key_be_private(void **state)
+{
+	struct host *h = *state;
+	char yaml[512];
+
+	chmod(h->mounts, 0644);
+	snprintf(yaml, sizeof(yaml),
+		 "export:\n listen: 0.0.0.0:9954\n tls:\n  ca: %s\n  certificate: /none/c\n  key: "
+		 "%s\n",
+		 h->mounts, h->mounts);
+	assert_int_equal(read_on(h, yaml), -EINVAL);
+	assert_string_equal(h->d.text,
+			    "f:5:16: error: export.tls.certificate: the file cannot be "
+			    "read: No such file or directory\n"
+			    "f:6:8: warning: export.tls.key: everybody can read this key\n");
+	chmod(h->mounts, 0600);
+	snprintf(yaml, sizeof(yaml),
+		 "export: {listen: 0.0.0.0:9954, tls: {ca: %s, certificate: %s, key: %s}}\n",
+		 h->mounts, h->mounts, h->mounts);
+	assert_int_equal(read_on(h, yaml), 0);
+	assert_null(h->d.text);
+}
+
 static void the_proxys_cgroup_may_come_later_but_not_of_version_1(void **state)
 {
 #define PROXY "proxy: {addresses: [127.0.0.1:53], fallback: [10.0.0.1:53], cgroup: %s%s}\n"
@@ -317,6 +340,7 @@ int main(void)
 		TEST(a_host_without_cgroup_v2_is_an_error),
 		TEST(mounts_that_cannot_be_read_are_an_error),
 		TEST(observed_cgroups_must_be_there_and_of_version_2),
+		TEST(certificates_must_be_there_and_the_key_be_private),
 		TEST(the_proxys_cgroup_may_come_later_but_not_of_version_1),
 		TEST(resolvers_are_resolv_confs_and_the_proxys),
 		TEST(resolvers_that_were_written_stay_as_they_are),
