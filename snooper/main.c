@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -27,7 +28,7 @@ static int usage(FILE *to, int status)
 }
 
 /* The configuration, whole and checked; or NULL, and everything wrong with it on stderr. */
-static struct snp_conf *read_conf(const char *path)
+static struct snp_conf *read_conf(const char *path, int *status)
 {
 	struct conf_diag diag = {0};
 	struct snp_conf *conf = NULL;
@@ -37,9 +38,15 @@ static struct snp_conf *read_conf(const char *path)
 		r = conf_fill_from_host(conf, &diag);
 	if (diag.text)
 		fputs(diag.text, stderr);
-	if (r) {
+	*status = r ? EXIT_USAGE : EXIT_OK;
+	if (r && !diag.n_errors) {
+		fprintf(stderr, "snooperd: %s: %s\n", path, strerror(-r));
+		*status = EXIT_FAILED;
+	} else if (r) {
 		fprintf(stderr, "snooperd: %zu error%s in %s\n", diag.n_errors,
 			diag.n_errors == 1 ? "" : "s", path);
+	}
+	if (r) {
 		snp_conf_free(conf);
 		conf = NULL;
 	}
@@ -52,14 +59,14 @@ static int uninstall(const char *path, bool explicit_path)
 {
 	struct snp_conf *conf = NULL;
 	struct maps_problem why;
-	int r;
+	int r, status = EXIT_FAILED;
 
 	if (explicit_path || !access(path, F_OK))
-		conf = read_conf(path);
+		conf = read_conf(path, &status);
 	else
 		conf = snp_conf_new();
 	if (!conf)
-		return EXIT_USAGE;
+		return status;
 	r = maps_uninstall(conf->state.bpffs, &why);
 	if (r < 0)
 		fprintf(stderr, "snooperd: %s\n", why.text);
@@ -76,7 +83,7 @@ int main(int argc, char **argv)
 	const char *path = DEFAULT_CONF;
 	bool check = false, remove = false, explicit_path = false;
 	struct snp_conf *conf;
-	int c;
+	int c, status;
 
 	while ((c = getopt_long(argc, argv, "c:nhV", options, NULL)) != -1) {
 		switch (c) {
@@ -103,9 +110,9 @@ int main(int argc, char **argv)
 		return usage(stderr, EXIT_USAGE);
 	if (remove)
 		return uninstall(path, explicit_path);
-	conf = read_conf(path);
+	conf = read_conf(path, &status);
 	if (!conf)
-		return EXIT_USAGE;
+		return status;
 	if (check) {
 		snp_conf_free(conf);
 		return EXIT_OK;

@@ -18,7 +18,11 @@ lint-tests:
 	$(Q)scripts/check-tests.sh
 
 # Clients of both libcs, for the lab: each libc has a resolver of its own.
-lab-tools: $(O)/tests/lab/gai-glibc $(O)/tests/lab/gai-musl
+lab-tools: $(O)/tests/lab/gai-glibc $(O)/tests/lab/gai-musl $(O)/tests/lab/failalloc.so
+$(O)/tests/lab/failalloc.so: tests/lab/failalloc.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc -O2 -shared -fPIC $(WARN) $< -o $@
 $(O)/tests/lab/gai-glibc: tests/lab/gai.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
