@@ -3,6 +3,8 @@
 import socket
 import struct
 
+from snoplab import PATIENCE
+
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, \
     CONTINUATION = range(10)
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
@@ -53,7 +55,7 @@ class Raw:
 
     def __init__(self, path, hello=settings(), timeout=30):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(timeout)
+        self.sock.settimeout(timeout * PATIENCE)
         self.sock.connect(path)
         self.sock.sendall(PREFACE + hello)
 

@@ -10,7 +10,7 @@ import pytest
 
 from certs import Authority
 from daemon import Snooperd
-from snoplab import HERE, Lab, wait_until
+from snoplab import HERE, PATIENCE, Lab, wait_until
 
 PORT = 9954
 PREFACE = b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -62,7 +62,7 @@ def handshake(address, ca, pair, version=ssl.TLSVersion.TLSv1_3, alpn=('h2',)):
         context.set_alpn_protocols(alpn)
     if pair:
         context.load_cert_chain(*pair)
-    with socket.create_connection(address, timeout=20) as plain:
+    with socket.create_connection(address, timeout=20 * PATIENCE) as plain:
         try:
             with context.wrap_socket(plain, server_hostname=address[0]) as sock:
                 sock.sendall(PREFACE)
@@ -72,7 +72,7 @@ def handshake(address, ca, pair, version=ssl.TLSVersion.TLSv1_3, alpn=('h2',)):
 
 
 def plain_text(address):
-    with socket.create_connection(address, timeout=20) as sock:
+    with socket.create_connection(address, timeout=20 * PATIENCE) as sock:
         sock.sendall(PREFACE)
         try:
             return sock.recv(4096)
@@ -149,7 +149,7 @@ def test_2_13_a28_plain_text_gets_no_http2(site):
 
 def test_2_13_a28_mute_client_is_hung_up_on(site):
     def mute():
-        with socket.create_connection((site.lab.node.ip4, PORT), timeout=30) as sock:
+        with socket.create_connection((site.lab.node.ip4, PORT), timeout=30 * PATIENCE) as sock:
             return sock.recv(1)
     assert site.lab.outside.call(mute, deadline=30) == b''
     assert 'reason=tls_timeout' in site.snooperd.output()
@@ -158,7 +158,7 @@ def test_2_13_a28_mute_client_is_hung_up_on(site):
 def test_2_13_a28_crowd_of_one_address_leaves_places(site):
     """More connections than an address may have are turned away; the socket has its own places."""
     def crowd():
-        socks = [socket.create_connection((site.lab.node.ip4, PORT), timeout=20)
+        socks = [socket.create_connection((site.lab.node.ip4, PORT), timeout=20 * PATIENCE)
                  for _ in range(60)]
         closed = sum(1 for sock in socks[40:] if sock.recv(1) == b'')
         yield closed
