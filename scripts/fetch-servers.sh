@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-servers='unbound bind9 dnsmasq-base'
+servers='unbound bind9 dnsmasq-base systemd-resolved'
 dir=build/servers
 stamp=$dir/.unpacked-$(cksum <"$0" | cut -d ' ' -f 1)
 [ -e "$stamp" ] && exit 0
@@ -37,9 +37,10 @@ for deb in "$dir"/debs/*.deb; do
 done
 rm -r "$dir/debs"
 
-libraries=$(printf '%s:' "$PWD/$dir"/usr/lib/*-linux-gnu "$PWD/$dir"/lib/*-linux-gnu)
-for program in unbound named dnsmasq; do
-	if LD_LIBRARY_PATH=$libraries ldd "$dir/usr/sbin/$program" | grep 'not found' >&2; then
+libraries=$(printf '%s:' "$PWD/$dir"/usr/lib/*-linux-gnu "$PWD/$dir"/lib/*-linux-gnu \
+	"$PWD/$dir"/usr/lib/*-linux-gnu/systemd)
+for program in usr/sbin/unbound usr/sbin/named usr/sbin/dnsmasq lib/systemd/systemd-resolved; do
+	if LD_LIBRARY_PATH=$libraries ldd "$dir/$program" | grep 'not found' >&2; then
 		exit 1
 	fi
 done

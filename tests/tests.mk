@@ -18,7 +18,11 @@ lint-tests:
 	$(Q)scripts/check-tests.sh
 
 # Clients of both libcs, for the lab: each libc has a resolver of its own.
-lab-tools: $(O)/tests/lab/gai-glibc $(O)/tests/lab/gai-musl $(O)/tests/lab/failalloc.so
+lab-tools: $(O)/tests/lab/gai-glibc $(O)/tests/lab/gai-musl $(O)/tests/lab/failalloc.so $(O)/tests/lab/gai-cares
+$(O)/tests/lab/gai-cares: tests/lab/gai_cares.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc -O2 $(WARN) $< $$(pkg-config --cflags --libs libcares) -o $@
 $(O)/tests/lab/failalloc.so: tests/lab/failalloc.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)

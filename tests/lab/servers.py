@@ -20,7 +20,8 @@ SOA = '$TTL 300\n@ SOA ns.invalid. host.invalid. 1 3600 600 86400 60\n@ NS ns.in
 
 
 def _environment():
-    found = [d for top in ('usr/lib', 'lib') for d in glob.glob(f'{UNPACKED}/{top}/*-linux-gnu')]
+    found = [d for top in ('usr/lib', 'lib') for below in ('', '/systemd')
+             for d in glob.glob(f'{UNPACKED}/{top}/*-linux-gnu{below}')]
     assert found, 'no name servers: run scripts/fetch-servers.sh'
     return dict(os.environ, LD_LIBRARY_PATH=':'.join(found))
 
@@ -107,6 +108,27 @@ def dnsmasq(host, addresses, upstreams=(), extra=(), cgroup=None, cache_size=100
     arguments += ['--local=/invalid/']
     arguments += [f'--{option}' for option in extra]
     return Server(host, 'dnsmasq', addresses, arguments, cgroup)
+
+
+class Resolved(Server):
+    """
+    systemd-resolved as a host's stub on 127.0.0.53, asking one upstream. It wants a user and
+    directories of its own: in a mount namespace, nothing of the host is touched.
+    """
+
+    def __init__(self, host, upstream, cgroup=None):
+        super().__init__(host, 'systemd-resolved', ['127.0.0.53'], [], cgroup)
+        etc = f'{host.dir}/resolved'
+        os.makedirs(f'{etc}/systemd')
+        with open('/etc/passwd') as have, open(f'{etc}/passwd', 'w') as f:
+            f.write(have.read() + 'systemd-resolve:x:0:0::/:/usr/sbin/nologin\n')
+        with open(f'{etc}/systemd/resolved.conf', 'w') as f:
+            f.write(f'[Resolve]\nDNS={upstream}\nDomains=~.\nDNSSEC=no\nLLMNR=no\nMulticastDNS=no\n'
+                    'Cache=no\n')
+        program = f'{UNPACKED}/lib/systemd/systemd-resolved'
+        self.argv = ['sh', '-euc', f'mount --bind {etc}/passwd /etc/passwd; '
+                     f'mount --bind {etc}/systemd /etc/systemd; mount -t tmpfs none /run; '
+                     f'mkdir -p /run/systemd/resolve; exec {program}']
 
 
 class Scripted:
