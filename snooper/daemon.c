@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "snooper/base/cleanup.h"
@@ -21,6 +20,7 @@
 #include "snooper/core/text.h"
 #include "snooper/daemon_metrics.h"
 #include "snooper/daemon_reload.h"
+#include "snooper/daemon_systemd.h"
 #include "snooper/io/kconf.h"
 #include "snooper/io/links.h"
 #include "snooper/io/metrics_http.h"
@@ -169,6 +169,12 @@ static void on_stop(evutil_socket_t sig, short what, void *ctx)
 	event_base_loopbreak(d->base);
 }
 
+/* A loop that turns comes here in time; nothing else may say that we are alive. */
+static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
+{
+	systemd_alive();
+}
+
 static int add_event(struct daemon *d, struct event **ev, evutil_socket_t fd, short what,
 		     event_callback_fn fn, unsigned int period_ms)
 {
@@ -185,6 +191,7 @@ static int add_event(struct daemon *d, struct event **ev, evutil_socket_t fd, sh
 
 static int start_loop(struct daemon *d)
 {
+	unsigned int watchdog_ms = (unsigned int)(systemd_watchdog_us() / 1000);
 	int r = maps_ring_start(d->maps, daemon_news, d);
 
 	if (!r)
@@ -197,6 +204,8 @@ static int start_loop(struct daemon *d)
 		r = add_event(d, &d->ring, maps_ring_fd(d->maps), EV_READ | EV_PERSIST, on_ring, 0);
 	if (!r)
 		r = add_event(d, &d->tick, -1, EV_PERSIST, on_tick, TICK_MS);
+	if (!r)
+		r = add_event(d, &d->watchdog, -1, EV_PERSIST, on_watchdog, watchdog_ms);
 	if (!r)
 		r = add_event(d, &d->sighup, SIGHUP, EV_SIGNAL | EV_PERSIST, on_reload, 0);
 	if (!r)
@@ -243,8 +252,8 @@ static int start_export(struct daemon *d)
 
 static void fini(struct daemon *d)
 {
-	struct event **events[] = {&d->ring,	 &d->drain,  &d->tick,	  &d->scanning,
-				   &d->expiring, &d->sighup, &d->sigterm, &d->sigint};
+	struct event **events[] = {&d->ring,   &d->drain,   &d->tick,	&d->scanning, &d->expiring,
+				   &d->sighup, &d->sigterm, &d->sigint, &d->watchdog};
 
 	metrics_http_free(d->metrics);
 	export_free(d->export);
@@ -348,9 +357,9 @@ int daemon_run(const char *conf_path, struct snp_conf *conf_take)
 		 SNP_VERSION, maps_adopted(d.maps) ? "yes" : "no", fqdn_cache_names(d.cache),
 		 fqdn_cache_facts(d.cache),
 		 (uint64_t)((clock_boot_ns() - d.started_ns) / SNP_NS_PER_MS));
-	sd_notify(0, "READY=1");
+	systemd_ready();
 	run_loop(&d);
-	sd_notify(0, "STOPPING=1");
+	systemd_stopping();
 	fini(&d);
 	return 0;
 }

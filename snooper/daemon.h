@@ -44,7 +44,8 @@ struct daemon {
 	struct export *export;
 	struct metrics_http *metrics; /* NULL: off */
 	struct event_base *base;
-	struct event *ring, *drain, *tick, *scanning, *expiring, *sighup, *sigterm, *sigint;
+	struct event *ring, *drain, *tick, *scanning, *expiring, *sighup, *sigterm, *sigint,
+		*watchdog;
 	uint64_t started_ns;
 	uint32_t proxy_generation;
 	uint64_t proxy_cgroup_id; /* that the programs are attached to, 0: none */

@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "snooper/base/cleanup.h"
 #include "snooper/base/log.h"
+#include "snooper/daemon_systemd.h"
 #include "snooper/io/conf_host.h"
+#include "snooper/io/conf_reload.h"
 #include "snooper/io/conf_yaml.h"
 #include "snooper/io/kconf.h"
 #include "snooper/io/links.h"
@@ -50,106 +51,93 @@ int daemon_apply(struct daemon *d, struct maps_problem *why)
 	return r;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
-}
-
-static void swap_text(char **a, char **b)
-{
-	char *t = *a;
-
-	*a = *b;
-	*b = t;
-}
-
-static void tell_restart(const char *key)
-{
-	log_warn("event=reload-needs-restart key=%s hint=\"the running value stays\"", key);
-}
-
 /* What cannot change while we run keeps its running value, and is named. */
-static void keep_fixed(struct snp_conf *now, struct snp_conf *next)
+static void tell_kept(const char *key, enum conf_reload how)
 {
-	char **texts[][2] = {
-		{&now->state.bpffs, &next->state.bpffs},
-		{&now->export.socket, &next->export.socket},
-		{&now->export.socket_group, &next->export.socket_group},
-		{&now->export.listen, &next->export.listen},
-		{&now->export.metrics, &next->export.metrics},
-	};
-	static const char *const keys[] = {"state.bpffs", "export.socket", "export.socket_group",
-					   "export.listen", "export.metrics"};
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (same_text(*texts[i][0], *texts[i][1]))
-			continue;
-		tell_restart(keys[i]);
-		swap_text(texts[i][0], texts[i][1]);
-	}
-	if (now->limits.names != next->limits.names || now->limits.facts != next->limits.facts ||
-	    now->limits.rows != next->limits.rows ||
-	    now->limits.ring_bytes != next->limits.ring_bytes)
-		tell_restart("limits");
+	if (how == CONF_RELOAD_UNINSTALL)
+		log_warn("event=reload-kept key=%s needs=uninstall hint=\"the running value stays "
+			 "until snooperd --uninstall and a start\"",
+			 key);
+	else
+		log_warn("event=reload-kept key=%s needs=restart hint=\"the running value stays "
+			 "until a restart\"",
+			 key);
 }
 
-int daemon_reload(void *ctx, char **errors)
+/* The file, and the certificates it names; anything wrong with them changes nothing. */
+static int read_next(struct daemon *d, struct snp_conf **next, struct grpc_tls **tls, char **errors)
 {
-	struct daemon *d = ctx;
 	struct conf_diag diag = {0};
-	struct snp_conf *next = NULL, *was = d->conf;
-	struct grpc_tls *tls = NULL;
-	struct maps_problem why;
-	int r;
+	SNP_CLEANUP(snp_freep)
+	char *why_tls = NULL;
+	int r = conf_read(d->conf_path, next, &diag);
 
-	*errors = NULL;
-	sd_notify(0, "RELOADING=1");
-	r = conf_read(d->conf_path, &next, &diag);
 	if (!r)
-		r = conf_fill_from_host(next, &diag);
+		r = conf_fill_from_host(*next, &diag);
 	if (diag.text) {
 		fputs(diag.text, stderr);
 		*errors = strdup(diag.text);
 	}
 	conf_diag_fini(&diag);
-	if (!r && was->export.listen) { /* before anything is applied: a bad one changes nothing */
-		SNP_CLEANUP(snp_freep)
-		char *why_tls = NULL;
-
-		r = daemon_read_tls(next, &tls, &why_tls);
-		if (r) {
-			free(*errors);
-			*errors = snp_take(&why_tls);
-		}
-	}
+	if (r || !d->conf->export.listen)
+		return r;
+	r = daemon_read_tls(*next, tls, &why_tls);
 	if (r) {
-		snp_conf_free(next);
-		log_err("event=reload-refused file=%s hint=\"the running configuration stays\"",
-			d->conf_path);
-		sd_notify(0, "READY=1");
-		return -EINVAL;
+		free(*errors);
+		*errors = snp_take(&why_tls);
 	}
+	return r;
+}
+
+static int
+put_in_force(struct daemon *d, struct snp_conf *next, struct grpc_tls **tls, char **errors)
+{
+	struct snp_conf *was = d->conf;
+	struct maps_problem why;
+	int r;
+
+	conf_reload_keep(was, next, tell_kept);
 	d->conf = next;
 	r = daemon_apply(d, &why);
-	if (r < 0) {
-		log_err("event=reload-failed reason=\"%s\" hint=\"the running configuration "
-			"stays\"",
-			why.text);
-		free(*errors);
-		*errors = strdup(why.text);
-		d->conf = was;
-		was = next;
-		daemon_apply(d, &why);
-	} else {
-		if (tls)
-			export_set_tls_take(d->export, snp_take(&tls));
-		keep_fixed(was, next);
+	if (!r) {
+		if (*tls)
+			export_set_tls_take(d->export, snp_take(tls));
 		r = daemon_reconcile_changed(d, was);
 		log_set_level((enum log_level)next->log.level);
 		log_info("event=reloaded file=%s", d->conf_path);
+		snp_conf_free(was);
+		return r;
+	}
+	log_err("event=reload-failed reason=\"%s\" hint=\"the running configuration stays\"",
+		why.text);
+	free(*errors);
+	*errors = strdup(why.text);
+	conf_reload_keep(was, next, NULL);
+	d->conf = was;
+	if (daemon_apply(d, &why) < 0)
+		log_err("event=reload-not-undone reason=\"%s\"", why.text);
+	snp_conf_free(next);
+	return r;
+}
+
+int daemon_reload(void *ctx, char **errors)
+{
+	struct daemon *d = ctx;
+	struct snp_conf *next = NULL;
+	struct grpc_tls *tls = NULL;
+	int r;
+
+	*errors = NULL;
+	systemd_reloading();
+	if (read_next(d, &next, &tls, errors)) {
+		snp_conf_free(next);
+		log_err("event=reload-refused file=%s hint=\"the running configuration stays\"",
+			d->conf_path);
+		r = -EINVAL;
+	} else {
+		r = put_in_force(d, next, &tls, errors);
 	}
 	grpc_tls_free(tls);
-	snp_conf_free(was);
-	sd_notify(0, "READY=1");
+	systemd_ready();
 	return r;
 }
