@@ -123,6 +123,9 @@ install: all
 	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/snooper/README.md
 	install -D -m 644 snooper/conf/alerts.yml $(DESTDIR)$(PREFIX)/share/snooper/alerts.yml
 	install -D -m 644 snooper/conf/grafana-dashboard.json $(DESTDIR)$(PREFIX)/share/snooper/grafana-dashboard.json
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' snooper/conf/snooperd.service.in >$(DESTDIR)$(PREFIX)/lib/systemd/system/snooperd.service
+	install -D -m 644 snooper/conf/snooper.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/snooper.conf
 	for s in 1 5 8; do for p in snooper/man/*.$$s; do \
 		[ -e "$$p" ] && install -D -m 644 $$p $(DESTDIR)$(PREFIX)/share/man/man$$s/$${p##*/}; done; done; true
 

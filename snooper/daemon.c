@@ -21,6 +21,7 @@
 #include "snooper/daemon_metrics.h"
 #include "snooper/daemon_reload.h"
 #include "snooper/daemon_systemd.h"
+#include "snooper/io/confine.h"
 #include "snooper/io/kconf.h"
 #include "snooper/io/links.h"
 #include "snooper/io/metrics_http.h"
@@ -347,6 +348,8 @@ int daemon_run(const char *conf_path, struct snp_conf *conf_take)
 	log_set_level((enum log_level)conf_take->log.level);
 	d.started_ns = clock_boot_ns();
 	r = start(&d, &why);
+	if (!r)
+		r = confine_self();
 	if (r < 0) {
 		if (why.text[0])
 			log_err("event=start-failed reason=\"%s\"", why.text);

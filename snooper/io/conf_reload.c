@@ -137,6 +137,7 @@ same(const struct conf_key *key, const struct snp_conf *now, const struct snp_co
 
 	switch (key->kind) {
 	case CONF_KEY_TLS:
+	case CONF_KEY_MAY_TLS:
 		return true; /* its one word is ha.insecure's value, and the rest have rows */
 	case CONF_KEY_TEXT:
 	case CONF_KEY_PATH:

@@ -257,10 +257,19 @@ int maps_seed_proxy(struct maps *m, int fd, const struct snp_proxy_mark *mark,
 		    uint64_t netns_cookie)
 {
 	struct snp_proxy_seed seed;
+	struct snp_proxy_mark old;
+	int marks = MAP_FD(m, snp_proxy_mark);
 
 	/* NOEXIST: the socket that its own bind has counted meanwhile is left alone. */
-	if (bpf_map_update_elem(MAP_FD(m, snp_proxy_mark), &fd, mark, BPF_NOEXIST))
-		return -errno;
+	if (bpf_map_update_elem(marks, &fd, mark, BPF_NOEXIST)) {
+		if (errno != EEXIST || bpf_map_lookup_elem(marks, &fd, &old))
+			return -errno;
+		if (old.generation == mark->generation)
+			return -EEXIST;
+		/* Counted for other proxy.addresses, before a reload. */
+		if (bpf_map_update_elem(marks, &fd, mark, BPF_EXIST))
+			return -errno;
+	}
 	for (__u32 i = 0; i < SNP_PROXIES_MAX; i++) {
 		if (!(mark->mask >> i & 1))
 			continue;

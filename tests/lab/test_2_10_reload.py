@@ -5,7 +5,8 @@ import re
 import signal
 import subprocess
 
-from servers import unbound
+from daemon import Snooperd
+from servers import dnsmasq, unbound
 from snoplab import wait_until
 
 ZONES = {'reload.test': '* A 192.0.2.10\n'}
@@ -77,3 +78,19 @@ def test_2_10_reload_that_the_kernel_refuses_is_undone(lab, snooperd):
     snooperd.wait_for('still.reload.test')
     snooperd.conf['observe'].update(cgroups=good, port=53)
     assert kept(reload(snooperd)) == {'limits.names': 'uninstall'}
+
+
+def test_2_10_reload_of_proxy_addresses_keeps_sight_of_the_proxy(lab):
+    """In a namespace of its own it is known by its counted sockets alone: they count for the new addresses too."""
+    pod = lab.add_host('pod')
+    cgroup = lab.node.sub_cgroup('proxy')
+    dnsmasq(pod, [pod.ip4], [lab.outside.ip4], cgroup=cgroup).start()
+    snooperd = Snooperd(lab, {'proxy': {'addresses': [f'{pod.ip4}:53'], 'cgroup': cgroup,
+                                        'fallback': [f'{lab.outside.ip4}:53']}}).start()
+    assert snooperd.output().count('event=proxy-sockets found=2') == 1, 'UDP and TCP'
+    snooperd.conf['proxy']['addresses'] = [f'{pod.ip4}:53', '10.53.9.54:53']
+    reload(snooperd)
+    assert snooperd.output().count('event=proxy-sockets found=2') == 2
+    # Again with the same addresses: they are counted already.
+    reload(snooperd)
+    assert snooperd.output().count('event=proxy-sockets') == 2

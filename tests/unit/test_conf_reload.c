@@ -32,7 +32,8 @@ static const char other[] =
 	"ha: {node: n, cluster: c, listen: '0.0.0.0:1', peers: ['unix:/peer'],\n"
 	"  tls: {ca: /ca, certificate: /crt, key: /key}}\n"
 	"state: {directory: /s, bpffs: /b, snapshot_interval: 10s, keep_on_stop: false}\n"
-	"export: {socket: /sock, socket_group: g, metrics: '127.0.0.1:2'}\n"
+	"export: {socket: /sock, socket_group: g, metrics: '127.0.0.1:2',\n"
+	"  listen: '127.0.0.1:3', tls: {ca: /ca, certificate: /crt, key: /key, admins: [me]}}\n"
 	"limits: {names: 11, addresses_per_name: 12, names_per_address: 13, rows: 14,\n"
 	"  facts: 15, per_endpoint: 10, ring: 8KiB}\n"
 	"log: {level: debug}\n";

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * confine.h - a snooperd that has started gives up what it no longer needs.
+ *
+ * io: logs what it did, in one line. What stays:
+ *   CAP_NET_ADMIN   attaching to cgroups on a reload; SO_MARK of the looks at the proxy
+ *   CAP_SYS_PTRACE  the sockets of a proxy that is new or back, by pidfd_getfd(2)
+ * and the system calls of the list in confine.c. For good: no new privileges.
+ * CAP_BPF is for making maps and loading programs: what is open, or pinned and
+ * ours, is used without it (Linux 5.19 and later).
+ */
+#ifndef SNP_CONFINE_H
+#define SNP_CONFINE_H
+
+/* Value "off" leaves the system calls free, for a debugger or a sanitizer. */
+#define CONFINE_SECCOMP_ENV "SNOOPERD_SECCOMP"
+
+/*
+ * To be called once, by the only thread, when everything is open. Returns 0, or
+ * -errno when capabilities could not be given up. A kernel without seccomp
+ * filters is warned about and is no failure.
+ */
+int confine_self(void);
+
+#endif
