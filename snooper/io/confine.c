@@ -111,8 +111,9 @@ static const struct call calls[] = {
 	CALL(timerfd_create), CALL(timerfd_settime), CALL(rt_sigaction), CALL(rt_sigprocmask),
 	CALL(rt_sigreturn), CALL(sigaltstack), CALL(restart_syscall), CALL(getrandom),
 	CALL(futex), CALL(getpid), CALL(gettid), CALL(getuid), CALL(geteuid), CALL(getgid),
-	CALL(getegid), CALL(uname), CALL(sysinfo), CALL(sched_getaffinity), CALL(sched_yield),
-	CALL(exit), CALL(exit_group),
+	CALL(getegid), CALL(uname), CALL(sysinfo), CALL(getrusage), CALL(sched_getaffinity),
+	CALL(sched_yield), CALL(exit), CALL(exit_group),
+	{__NR_prlimit64, ONE_OF, 0, {0}, 1}, /* our own */
 	{__NR_tgkill, OURSELF, 0, {0}, 1}, /* abort(3) */
 #ifdef __x86_64__
 	CALL(epoll_wait), CALL(poll), CALL(select), CALL(open), CALL(stat), CALL(lstat),

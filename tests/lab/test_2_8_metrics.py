@@ -374,7 +374,7 @@ def test_2_8_ipv6_and_a_restart(run):
         snooperd.conf['export']['metrics'] = 'off'
         snooperd.write_conf()
         assert snooperd.ctl('reload').returncode == 0
-        assert 'event=reload-needs-restart key=export.metrics' in snooperd.output()
+        assert 'event=reload-kept key=export.metrics needs=restart' in snooperd.output()
         assert request(lab, address='::1')[0] == 200
         assert snooperd.stop() == 0, 'with a connection that is open'
         held.close()
