@@ -98,9 +98,9 @@ def bind9(host, addresses, zones, cgroup=None):
     return Server(host, 'named', addresses, ['-g', '-n', '1', '-c', conf], cgroup)
 
 
-def dnsmasq(host, addresses, upstreams=(), extra=(), cgroup=None, cache_size=1000, user='root'):
+def dnsmasq(host, addresses, upstreams=(), extra=(), cgroup=None, cache_size=1000):
     """dnsmasq as a node's proxy: asks upstreams; extra options without their dashes."""
-    arguments = ['--conf-file=/dev/null', '--keep-in-foreground', f'--user={user}', '--group=root',
+    arguments = ['--conf-file=/dev/null', '--keep-in-foreground', '--user=root', '--group=root',
                  '--pid-file=', '--no-resolv', '--no-hosts', '--bind-interfaces',
                  f'--cache-size={cache_size}', '--edns-packet-max=4096']
     arguments += [f'--listen-address={a}' for a in addresses]

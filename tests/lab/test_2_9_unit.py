@@ -81,8 +81,9 @@ class Bounded(Snooperd):
 @pytest.fixture
 def proxy(lab):
     lab.node.add_addresses(f'{PROXY}/32', device='lo')
-    return dnsmasq(lab.node, [PROXY], [lab.outside.ip4], user='nobody',
-                   cgroup=lab.node.sub_cgroup('proxy')).start()
+    server = dnsmasq(lab.node, [PROXY], [lab.outside.ip4], cgroup=lab.node.sub_cgroup('proxy'))
+    server.argv[server.argv.index('--user=root')] = '--user=nobody'
+    return server.start()
 
 
 GROUP = {'export': {'socket_group': 'nogroup'}}
