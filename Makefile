@@ -37,7 +37,9 @@ D_SRC    := snooper/main.c $(wildcard snooper/daemon*.c)
 CTL_SRC  := snooper/snooperctl.c $(wildcard snooper/ctl/*.c)
 # Definitions first: bpftool 7.1 leaves a map at offset 0 that was seen as extern before.
 BPF_SRC  := bpf/snp_maps.bpf.c $(filter-out bpf/snp_maps.bpf.c,$(wildcard bpf/*.bpf.c))
-PROTO    := $(wildcard proto/*.proto)
+# What we serve, by the path that clients import it by; of the two reflections one is compiled: they differ in name.
+SERVED   := export.proto $(patsubst proto/%,%,$(wildcard proto/grpc/*/*/*.proto))
+PROTO    := $(wildcard proto/*.proto) $(filter-out proto/grpc/reflection/v1alpha/%,$(wildcard proto/grpc/*/*/*.proto))
 PB_OBJ   := $(PROTO:%.proto=$(O)/%.pb-c.o)
 obj       = $(patsubst %.c,$(O)/%.o,$(1))
 
@@ -89,9 +91,15 @@ $(O)/proto/%.pb-c.c $(O)/proto/%.pb-c.h: proto/%.proto | $(O)/.deps-ok
 $(O)/proto/%.pb-c.o: $(O)/proto/%.pb-c.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) -I$(O) $(filter-out $(WARN),$(CFLAGS)) $(PKG_CFLAGS) -c $< -o $@
+# The descriptors of what we serve, for the reflection service.
+$(O)/proto/served.inc: $(SERVED:%=proto/%) | $(O)/.deps-ok
+	$(call say,PROTO,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)protoc -Iproto --include_imports --descriptor_set_out=$(@:.inc=.desc) $(SERVED)
+	$(Q)od -An -v -tx1 $(@:.inc=.desc) | sed 's/ \(..\)/0x\1,/g' >$@
 
 # --- user space ------------------------------------------------------------------
-$(O)/%.o: %.c | $(O)/.deps-ok $(O)/snooper.skel.h $(PROTO:%.proto=$(O)/%.pb-c.h)
+$(O)/%.o: %.c | $(O)/.deps-ok $(O)/snooper.skel.h $(PROTO:%.proto=$(O)/%.pb-c.h) $(O)/proto/served.inc
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c $< -o $@
@@ -119,6 +127,7 @@ lint:
 install: all
 	install -D -m 755 $(O)/snooperd $(DESTDIR)$(PREFIX)/sbin/snooperd
 	install -D -m 755 $(O)/snooperctl $(DESTDIR)$(PREFIX)/bin/snooperctl
+	install -D -m 644 snooper/conf/snooperctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/snooperctl
 	install -D -m 644 snooper/conf/snooper.yaml $(DESTDIR)$(PREFIX)/share/doc/snooper/snooper.yaml
 	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/snooper/README.md
 	install -D -m 644 snooper/conf/alerts.yml $(DESTDIR)$(PREFIX)/share/snooper/alerts.yml

@@ -233,7 +233,14 @@ static void make_socket_dir(const char *path)
 static int start_export(struct daemon *d)
 {
 	const struct export_source source = {
-		.list = daemon_list, .status = daemon_status, .reload = daemon_reload, .ctx = d};
+		.list = daemon_list,
+		.watch_open = daemon_watch_open,
+		.watch_next = daemon_watch_next,
+		.watch_close = daemon_watch_close,
+		.status = daemon_status,
+		.reload = daemon_reload,
+		.ctx = d,
+	};
 	int r;
 
 	make_socket_dir(d->conf->export.socket);
@@ -327,6 +334,7 @@ static void run_loop(struct daemon *d)
 	uint64_t began_ns = cpu_ns(), now_ns;
 
 	while (!event_base_got_break(d->base) && event_base_loop(d->base, EVLOOP_ONCE) == 0) {
+		daemon_tell_changes(d);
 		now_ns = cpu_ns();
 		if (now_ns - began_ns > d->turns.longest_ns)
 			d->turns.longest_ns = now_ns - began_ns;

@@ -35,6 +35,7 @@ struct scan {
 
 #define DAEMON_TTL_ZERO_NS (10 * SNP_NS_PER_S) /* how long what was learned with TTL 0 is shown */
 #define UNTRUSTED_SHOWN	   64
+#define DAEMON_SLICE	   2048 /* facts shown in a turn, at a look-up each */
 
 struct daemon {
 	const char *conf_path;
@@ -52,6 +53,7 @@ struct daemon {
 	struct scan scan;
 	struct reconciler reconciler;
 	bool cache_full;
+	uint64_t told_changes; /* of the cache, up to which its watches were woken */
 	struct {
 		uint64_t longest_ns,
 			slow; /* on the CPU, of one turn of the loop; how many above 10 ms */
@@ -78,6 +80,20 @@ void daemon_audit(void *ctx, enum grpc_count why, const char *peer, const char *
 int daemon_listen(struct daemon *d);
 /* *out is NULL where conf asks for no TCP. 0, -EINVAL with *why (malloc'd, or NULL), -ENOMEM. */
 int daemon_read_tls(const struct snp_conf *conf, struct grpc_tls **out, char **why);
+
+/*
+ * daemon_names.c: emit a name of the cache, without addresses when it has none now; or
+ * not, when it does not match pattern (NULL: all). 1; 0 when emit has no more room; -ENOMEM.
+ */
+int daemon_show_name(struct daemon *d, const struct fqdn_name *name, const char *pattern,
+		     uint64_t now_ns, export_emit_fn emit, void *emit_ctx);
+uint64_t daemon_ms_between(uint64_t from_ns, uint64_t to_ns); /* 0 when from is later */
+
+/* daemon_watch.c; the last: wake the watches, if the cache has changed. Once a turn. */
+int daemon_watch_open(void *ctx, const char *pattern, void **watch);
+int daemon_watch_next(void *ctx, void *watch, export_change_fn emit, void *emit_ctx);
+void daemon_watch_close(void *ctx, void *watch);
+void daemon_tell_changes(struct daemon *d);
 
 /* daemon_show.c: the source behind the gRPC face */
 int daemon_list(void *ctx, const char *pattern, uint64_t *cursor, export_emit_fn emit,

@@ -9,6 +9,8 @@
 
 static const struct ctl_verb verbs[] = {
 	{"names", "[PATTERN]", "names that are known now, with their addresses", ctl_names},
+	{"watch", "[PATTERN]", "those names, then every change of them, until interrupted",
+	 ctl_watch},
 	{"status", "", "how the daemon and its kernel part are doing", ctl_status},
 	{"proxy", "[status]", "is the proxy asked, or bypassed", ctl_proxy},
 	{"reload", "", "read the configuration again", ctl_reload},

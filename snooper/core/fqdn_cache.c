@@ -302,6 +302,11 @@ size_t fqdn_cache_facts(const struct fqdn_cache *c)
 	return c->facts;
 }
 
+uint64_t fqdn_cache_changes(const struct fqdn_cache *c)
+{
+	return c->changes;
+}
+
 const struct fqdn_cache_counts *fqdn_cache_counts(const struct fqdn_cache *c)
 {
 	return &c->counts;

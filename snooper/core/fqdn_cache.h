@@ -137,6 +137,7 @@ bool fqdn_cache_next(const struct fqdn_cache *c, uint64_t *cursor, struct fqdn_n
 
 size_t fqdn_cache_names(const struct fqdn_cache *c);
 size_t fqdn_cache_facts(const struct fqdn_cache *c);
+uint64_t fqdn_cache_changes(const struct fqdn_cache *c); /* the number of the last one */
 const struct fqdn_cache_counts *fqdn_cache_counts(const struct fqdn_cache *c);
 
 #endif

@@ -95,7 +95,12 @@ int ctl_call(struct ctl *ctl, const char *method, const ProtobufCMessage *reques
 	err = grpc_client_open(ctl->socket, CONNECT_MS, &client);
 	if (err)
 		return connect_failed(ctl, err);
-	err = grpc_client_call(client, method, bytes, n, SILENCE_MS, on_message, ctx, &reply);
+	if (ctl->stop_fd)
+		grpc_client_stop_on(client, ctl->stop_fd);
+	err = grpc_client_call(client, method, bytes, n, ctl->patient ? -1 : SILENCE_MS, on_message,
+			       ctx, &reply);
+	if (err == -ECANCELED)
+		return CTL_OK;
 	return err ? call_broke(ctl, err) : call_ended(ctl, &reply);
 }
 

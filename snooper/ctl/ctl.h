@@ -30,7 +30,9 @@ enum ctl_exit {
 struct ctl {
 	const char *socket;
 	bool json;
-	int out_err; /* errno of the first write to stdout that failed */
+	int out_err;  /* errno of the first write to stdout that failed */
+	bool patient; /* a call may be silent for as long as it likes */
+	int stop_fd;  /* readable: calls end, as if they had said enough; 0: none */
 };
 
 /* args: what follows the verb, n of it. Returns the exit code. */
@@ -42,6 +44,7 @@ struct ctl_verb {
 };
 
 int ctl_names(struct ctl *ctl, int n, char **args);
+int ctl_watch(struct ctl *ctl, int n, char **args);
 int ctl_status(struct ctl *ctl, int n, char **args);
 int ctl_proxy(struct ctl *ctl, int n, char **args);
 int ctl_reload(struct ctl *ctl, int n, char **args);

@@ -6,7 +6,7 @@
 #include "proto/export.pb-c.h"
 #include "snooper/base/cleanup.h"
 #include "snooper/core/match_pattern.h"
-#include "snooper/ctl/ctl.h"
+#include "snooper/ctl/listed.h"
 #include "snooper/ctl/table.h"
 
 struct listing {
@@ -42,16 +42,21 @@ static struct json_object *addresses_json(const Snooper__V1__Name *m)
 	return array;
 }
 
-static void print_json(struct ctl *ctl, const Snooper__V1__Name *m)
+void listed_put_json(struct json_object *o, const Snooper__V1__Name *m)
 {
-	struct json_object *o = json_object_new_object();
-
 	ctl_put_string(o, "name", m->name);
 	json_object_object_add(o, "addresses", addresses_json(m));
 	json_object_object_add(o, "cnames", ctl_strings(m->cnames, m->n_cnames));
 	json_object_object_add(o, "selectors", ctl_strings(m->selectors, m->n_selectors));
 	json_object_object_add(o, "endpoints", ctl_strings(m->endpoints, m->n_endpoints));
 	ctl_put_bool(o, "truncated", m->truncated);
+}
+
+static void print_json(struct ctl *ctl, const Snooper__V1__Name *m)
+{
+	struct json_object *o = json_object_new_object();
+
+	listed_put_json(o, m);
 	ctl_print_json_take(ctl, o);
 }
 

@@ -73,6 +73,7 @@ static void print_json(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 	json_object_object_add(o, "proxy", proxy_json(m->proxy));
 	json_object_object_add(o, "peers", json_object_new_array());
 	json_object_object_add(o, "untrusted_servers", untrusted_json(m));
+	json_object_object_add(o, "export", counters_json(m->export, m->n_export));
 	json_object_object_add(o, "degraded", ctl_strings(m->degraded, m->n_degraded));
 	ctl_print_json_take(ctl, o);
 }

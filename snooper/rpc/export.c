@@ -9,12 +9,14 @@
 #include "snooper/base/cleanup.h"
 #include "snooper/rpc/export_msg.h"
 #include "snooper/rpc/export_service.h"
+#include "snooper/rpc/grpc_health.h"
+#include "snooper/rpc/grpc_reflection.h"
 #include "snooper/rpc/grpc_server.h"
 
 struct export
 {
 	struct export_source source;
-	struct grpc_service service;
+	struct export_service service;
 	struct grpc_server *server;
 };
 
@@ -62,6 +64,7 @@ static void list_stop(void *state)
 
 static void list_start(void *ctx, struct grpc_call *call, const uint8_t *request, size_t n)
 {
+	const struct export_service *service = ctx;
 	Snooper__V1__ListRequest *m = snooper__v1__list_request__unpack(NULL, n, request);
 	struct listing *l = m ? calloc(1, sizeof(*l)) : NULL;
 
@@ -75,7 +78,7 @@ static void list_start(void *ctx, struct grpc_call *call, const uint8_t *request
 		free(l);
 		grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, "out of memory");
 	} else {
-		l->source = ctx;
+		l->source = service->source;
 		grpc_call_stream(call, l);
 	}
 	snooper__v1__list_request__free_unpacked(m, NULL);
@@ -84,7 +87,7 @@ static void list_start(void *ctx, struct grpc_call *call, const uint8_t *request
 static void status_start(void *ctx, struct grpc_call *call, const uint8_t *request, size_t n)
 {
 	Snooper__V1__StatusRequest *m = snooper__v1__status_request__unpack(NULL, n, request);
-	const struct export_source *source = ctx;
+	const struct export_service *service = ctx;
 	struct snp_status st = {0};
 
 	if (!m) {
@@ -92,8 +95,8 @@ static void status_start(void *ctx, struct grpc_call *call, const uint8_t *reque
 		return;
 	}
 	snooper__v1__status_request__free_unpacked(m, NULL);
-	source->status(source->ctx, &st);
-	export_send_status(call, &st);
+	service->source->status(service->source->ctx, &st);
+	export_send_status(call, &st, service);
 	grpc_call_finish(call, GRPC_OK, NULL);
 }
 
@@ -102,7 +105,7 @@ static void reload_start(void *ctx, struct grpc_call *call, const uint8_t *reque
 	Snooper__V1__ReloadRequest *m = snooper__v1__reload_request__unpack(NULL, n, request);
 	SNP_CLEANUP(snp_freep)
 	char *errors = NULL;
-	const struct export_source *source = ctx;
+	const struct export_source *source = ((struct export_service *)ctx)->source;
 	int err;
 
 	if (!m) {
@@ -116,15 +119,22 @@ static void reload_start(void *ctx, struct grpc_call *call, const uint8_t *reque
 }
 
 static const struct grpc_method methods[] = {
-	{"/snooper.v1.Names/List", GRPC_MAY_READ, list_start, list_more, list_stop},
-	{"/snooper.v1.Status/Get", GRPC_MAY_READ, status_start, NULL, NULL},
-	{"/snooper.v1.Control/Reload", GRPC_MAY_CHANGE, reload_start, NULL, NULL},
+	{"/snooper.v1.Names/List", GRPC_MAY_READ, list_start, list_more, list_stop, NULL},
+	{"/snooper.v1.Status/Get", GRPC_MAY_READ, status_start, NULL, NULL, NULL},
+	{"/snooper.v1.Control/Reload", GRPC_MAY_CHANGE, reload_start, NULL, NULL, NULL},
+	{"/snooper.v1.Names/Watch", GRPC_MAY_READ, export_watch_start, export_watch_more,
+	 export_watch_stop, NULL},
+	GRPC_HEALTH_METHODS,
+	GRPC_REFLECTION_METHODS,
 };
 
-void export_service_init(struct grpc_service *service, const struct export_source *source)
+void export_service_init(struct export_service *service, const struct export_source *source)
 {
-	*service = (struct grpc_service){methods, sizeof(methods) / sizeof(methods[0]),
-					 (void *)source};
+	*service = (struct export_service){
+		.grpc = {methods, sizeof(methods) / sizeof(methods[0]), service},
+		.source = source,
+	};
+	LIST_INIT(&service->asleep);
 }
 
 int export_new(struct event_base *base, const char *path, const char *group,
@@ -139,9 +149,10 @@ int export_new(struct event_base *base, const char *path, const char *group,
 		return -ENOMEM;
 	e->source = *source;
 	export_service_init(&e->service, &e->source);
-	err = grpc_server_new(base, &conf, &e->service, &e->server);
+	err = grpc_server_new(base, &conf, &e->service.grpc, &e->server);
 	if (err)
 		return err;
+	e->service.refused = grpc_server_counts(e->server);
 	*out = snp_take(&e);
 	return 0;
 }
@@ -172,4 +183,10 @@ void export_free(struct export *e)
 		return;
 	grpc_server_free(e->server);
 	free(e);
+}
+
+void export_changed(struct export *e)
+{
+	if (e)
+		export_service_changed(&e->service);
 }

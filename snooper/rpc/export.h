@@ -27,6 +27,17 @@ struct export;	 /* opaque; export.c */
 /* Called once per name; borrowed. Returns false to pause: no more room now. */
 typedef bool (*export_emit_fn)(void *ctx, const struct snp_listed_name *name);
 
+/* What a Watch tells. */
+enum export_change {
+	EXPORT_NAME,   /* its whole state now */
+	EXPORT_GONE,   /* name and endpoints only */
+	EXPORT_SYNCED, /* no name: all that was there at the beginning was told */
+	EXPORT_LOST,   /* no name: changes were missed, and the watch is over */
+};
+/* As export_emit_fn. name is NULL where there is none. */
+typedef bool (*export_change_fn)(void *ctx, enum export_change change,
+				 const struct snp_listed_name *name);
+
 struct export_source {
 	/*
 	 * Emit names that match pattern (NULL: all), starting after *cursor (0 at first).
@@ -36,6 +47,17 @@ struct export_source {
 	 */
 	int (*list)(void *ctx, const char *pattern, uint64_t *cursor, export_emit_fn emit,
 		    void *emit_ctx);
+	/*
+	 * Begin to watch the names that match pattern (NULL: all). 0 and *watch;
+	 * -EINVAL for a malformed pattern; -ENOMEM. What was opened is closed.
+	 */
+	int (*watch_open)(void *ctx, const char *pattern, void **watch);
+	/*
+	 * Emit what is next, as list() does. Returns 1 when there may be more, 0 when
+	 * there is nothing before the next export_changed(), -errno.
+	 */
+	int (*watch_next)(void *ctx, void *watch, export_change_fn emit, void *emit_ctx);
+	void (*watch_close)(void *ctx, void *watch);
 	/* Fill *st; what it points at stays until the next call. */
 	void (*status)(void *ctx, struct snp_status *st);
 	/*
@@ -56,6 +78,9 @@ struct export_source {
 int export_new(struct event_base *base, const char *path, const char *group,
 	       const struct export_source *source, struct export **out);
 void export_free(struct export *e);
+
+/* Names have changed: who watches them is told soon. Cheap, and more so when nobody waits. */
+void export_changed(struct export *e);
 
 /*
  * Serve on TCP too, behind certificates: every caller that has one may read,

@@ -51,33 +51,89 @@ static void put_addr(Snooper__V1__Address *to, const struct snp_listed_addr *fro
 	to->reconcile = (char *)from->reconcile;
 }
 
+/* A name as a message, which borrows what it was made from. */
+struct name_message {
+	Snooper__V1__Name m;
+	Snooper__V1__Address *addrs, **list;
+};
+
+static void drop_name(struct name_message *n)
+{
+	free(n->addrs);
+	free(n->list);
+}
+
+static bool put_name(struct name_message *to, const struct snp_listed_name *from)
+{
+	size_t n = from->n_addrs;
+
+	snooper__v1__name__init(&to->m);
+	to->addrs = calloc(n + 1, sizeof(*to->addrs));
+	to->list = calloc(n + 1, sizeof(*to->list));
+	if (!to->addrs || !to->list)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		put_addr(&to->addrs[i], &from->addrs[i]);
+		to->list[i] = &to->addrs[i];
+	}
+	to->m.name = (char *)from->name;
+	to->m.n_addresses = n;
+	to->m.addresses = to->list;
+	to->m.n_cnames = from->n_cnames;
+	to->m.cnames = (char **)from->cnames;
+	to->m.n_selectors = from->n_selectors;
+	to->m.selectors = (char **)from->selectors;
+	to->m.n_endpoints = from->n_endpoints;
+	to->m.endpoints = (char **)from->endpoints;
+	to->m.truncated = from->truncated;
+	return true;
+}
+
 void export_send_name(struct grpc_call *call, const struct snp_listed_name *name)
 {
-	size_t n = name->n_addrs;
-	SNP_CLEANUP(snp_freep)
-	Snooper__V1__Address *addrs = calloc(n + 1, sizeof(*addrs));
-	SNP_CLEANUP(snp_freep)
-	Snooper__V1__Address **list = calloc(n + 1, sizeof(*list));
-	Snooper__V1__Name m = SNOOPER__V1__NAME__INIT;
+	SNP_CLEANUP(drop_name)
+	struct name_message n = {0};
 
-	if (!addrs || !list) {
+	if (put_name(&n, name))
+		send_message(call, &n.m.base);
+	else
 		fail(call);
-		return;
+}
+
+void export_send_change(struct grpc_call *call, enum export_change change,
+			const struct snp_listed_name *name)
+{
+	SNP_CLEANUP(drop_name)
+	struct name_message n = {0};
+	Snooper__V1__WatchReply m = SNOOPER__V1__WATCH_REPLY__INIT;
+	Snooper__V1__Gone gone = SNOOPER__V1__GONE__INIT;
+	Snooper__V1__Synced synced = SNOOPER__V1__SYNCED__INIT;
+	Snooper__V1__Lost lost = SNOOPER__V1__LOST__INIT;
+
+	switch (change) {
+	case EXPORT_NAME:
+		if (!put_name(&n, name)) {
+			fail(call);
+			return;
+		}
+		m.event_case = SNOOPER__V1__WATCH_REPLY__EVENT_NAME;
+		m.name = &n.m;
+		break;
+	case EXPORT_GONE:
+		gone.name = (char *)name->name;
+		gone.n_endpoints = name->n_endpoints;
+		gone.endpoints = (char **)name->endpoints;
+		m.event_case = SNOOPER__V1__WATCH_REPLY__EVENT_GONE;
+		m.gone = &gone;
+		break;
+	case EXPORT_SYNCED:
+		m.event_case = SNOOPER__V1__WATCH_REPLY__EVENT_SYNCED;
+		m.synced = &synced;
+		break;
+	case EXPORT_LOST:
+		m.event_case = SNOOPER__V1__WATCH_REPLY__EVENT_LOST;
+		m.lost = &lost;
 	}
-	for (size_t i = 0; i < n; i++) {
-		put_addr(&addrs[i], &name->addrs[i]);
-		list[i] = &addrs[i];
-	}
-	m.name = (char *)name->name;
-	m.n_addresses = n;
-	m.addresses = list;
-	m.n_cnames = name->n_cnames;
-	m.cnames = (char **)name->cnames;
-	m.n_selectors = name->n_selectors;
-	m.selectors = (char **)name->selectors;
-	m.n_endpoints = name->n_endpoints;
-	m.endpoints = (char **)name->endpoints;
-	m.truncated = name->truncated;
 	send_message(call, &m.base);
 }
 
@@ -134,7 +190,35 @@ static void put_untrusted(const struct snp_status *st, Snooper__V1__UntrustedSer
 	}
 }
 
-void export_send_status(struct grpc_call *call, const struct snp_status *st)
+#define N_EXPORT (sizeof(struct export_counts) / sizeof(uint64_t) + GRPC_COUNT_MAX)
+
+/* What callers did, and what was refused to them. */
+struct export_message {
+	Snooper__V1__Counter counts[N_EXPORT], *list[N_EXPORT];
+	size_t n;
+};
+
+static void put_count(struct export_message *m, const char *name, uint64_t value)
+{
+	Snooper__V1__Counter *c = &m->counts[m->n];
+
+	snooper__v1__counter__init(c);
+	c->name = (char *)name;
+	c->value = value;
+	m->list[m->n++] = c;
+}
+
+static void put_export(struct export_message *m, const struct export_service *service)
+{
+	m->n = 0;
+#define PUT_COUNT(field, name, text) put_count(m, name, service->counts.field);
+	EXPORT_COUNTS(PUT_COUNT)
+	for (int i = 0; service->refused && i < GRPC_COUNT_MAX; i++)
+		put_count(m, grpc_count_name((enum grpc_count)i), service->refused->n[i]);
+}
+
+void export_send_status(struct grpc_call *call, const struct snp_status *st,
+			const struct export_service *service)
 {
 	SNP_CLEANUP(snp_freep)
 	struct kernel_message *kernel = calloc(1, sizeof(*kernel));
@@ -146,6 +230,7 @@ void export_send_status(struct grpc_call *call, const struct snp_status *st)
 	Snooper__V1__StatusReply m = SNOOPER__V1__STATUS_REPLY__INIT;
 	Snooper__V1__Cache cache = SNOOPER__V1__CACHE__INIT;
 	Snooper__V1__Proxy proxy = SNOOPER__V1__PROXY__INIT;
+	struct export_message export;
 
 	if (!kernel || !servers || !list) {
 		fail(call);
@@ -153,6 +238,7 @@ void export_send_status(struct grpc_call *call, const struct snp_status *st)
 	}
 	put_kernel(kernel, st->stats);
 	put_untrusted(st, servers, list);
+	put_export(&export, service);
 	cache.names = st->cache.names;
 	cache.addresses = st->cache.addresses;
 	proxy.configured = st->proxy.configured;
@@ -167,6 +253,8 @@ void export_send_status(struct grpc_call *call, const struct snp_status *st)
 	m.proxy = &proxy;
 	m.n_untrusted_servers = n;
 	m.untrusted_servers = list;
+	m.n_export = export.n;
+	m.export = export.list;
 	m.n_degraded = st->n_degraded;
 	m.degraded = (char **)st->degraded;
 	send_message(call, &m.base);

@@ -10,10 +10,16 @@
 
 #include "snooper/core/listing.h"
 #include "snooper/core/status.h"
+#include "snooper/rpc/export_service.h"
 #include "snooper/rpc/grpc_method.h"
 
+/* WatchReply; name is NULL where change has none. */
+void export_send_change(struct grpc_call *call, enum export_change change,
+			const struct snp_listed_name *name);
 void export_send_name(struct grpc_call *call, const struct snp_listed_name *name);
-void export_send_status(struct grpc_call *call, const struct snp_status *st);
+/* service: whose own counts are sent along. */
+void export_send_status(struct grpc_call *call, const struct snp_status *st,
+			const struct export_service *service);
 
 /* err: 0 or -errno of the reload; errors: its text, changed in place (NULL: none). */
 void export_send_reload(struct grpc_call *call, int err, char *errors);

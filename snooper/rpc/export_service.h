@@ -1,16 +1,48 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * export_service.h - the methods of snooper.v1 without a socket: for tests and the fuzzer.
+ * export_service.h - the methods of snooper.v1 without a socket: for export.c, tests, the fuzzer.
  *
- * rpc.
+ * rpc. Health and reflection are served beside them.
  */
 #ifndef SNP_EXPORT_SERVICE_H
 #define SNP_EXPORT_SERVICE_H
 
+#include <sys/queue.h>
+
 #include "snooper/rpc/export.h"
 #include "snooper/rpc/grpc_method.h"
 
-/* source is borrowed for as long as the service is used. */
-void export_service_init(struct grpc_service *service, const struct export_source *source);
+/* What became of watches: X(field, "name", "what it is"). */
+#define EXPORT_COUNTS(X)                                                                           \
+	X(watches, "watches", "open now")                                                          \
+	X(watch_lost, "watch_lost", "too slow for the changes: lost its place")
+
+struct export_counts {
+#define EXPORT_COUNT(field, name, text) uint64_t field;
+	EXPORT_COUNTS(EXPORT_COUNT)
+#undef EXPORT_COUNT
+};
+
+struct watching; /* export_watch.c */
+LIST_HEAD(watchings, watching);
+
+struct export_service {
+	struct grpc_service grpc; /* its ctx is this */
+	const struct export_source *source;
+	struct watchings asleep;
+	const struct grpc_counts *refused; /* the server's; NULL: there is none */
+	struct export_counts counts;
+};
+
+/* source is borrowed for as long as the service is used, which stays where it is. */
+void export_service_init(struct export_service *service, const struct export_source *source);
+
+/* Wake the watches that wait for changes. */
+void export_service_changed(struct export_service *service);
+
+/* For the table of methods: Names/Watch. */
+void export_watch_start(void *ctx, struct grpc_call *call, const uint8_t *request, size_t n);
+void export_watch_more(void *state, struct grpc_call *call);
+void export_watch_stop(void *state);
 
 #endif

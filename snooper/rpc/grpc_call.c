@@ -37,8 +37,14 @@ void grpc_call_free(struct grpc_call *c)
 		return;
 	stop_method(c);
 	grpc_reader_fini(&c->request);
+	free(c->ahead);
 	free(c->out);
 	free(c);
+}
+
+const struct grpc_service *grpc_call_service(const struct grpc_call *c)
+{
+	return grpc_session_service(c->session);
 }
 
 static size_t waiting(const struct grpc_call *c)
@@ -49,6 +55,20 @@ static size_t waiting(const struct grpc_call *c)
 bool grpc_call_has_room(const struct grpc_call *c)
 {
 	return !c->finished && waiting(c) < GRPC_ROOM;
+}
+
+bool grpc_call_waits(const struct grpc_call *c)
+{
+	return waiting(c) > 0;
+}
+
+bool grpc_call_wants_work(const struct grpc_call *c)
+{
+	if (!grpc_call_has_room(c) || !c->method)
+		return false;
+	if (!c->started || c->method->next)
+		return grpc_reader_whole(&c->request) && (c->ended || c->method->next);
+	return c->streaming && !c->asleep;
 }
 
 static bool make_room(struct grpc_call *c, size_t n)
@@ -97,6 +117,19 @@ void grpc_call_stream(struct grpc_call *c, void *state)
 	c->streaming = true;
 }
 
+void grpc_call_sleep(struct grpc_call *c)
+{
+	c->asleep = true;
+}
+
+void grpc_call_wake(struct grpc_call *c)
+{
+	if (!c->asleep)
+		return;
+	c->asleep = false;
+	grpc_session_wake(c->session, c);
+}
+
 void grpc_call_finish(struct grpc_call *c, enum grpc_code code, const char *text)
 {
 	if (c->finished)
@@ -137,8 +170,10 @@ static ssize_t read_out(nghttp2_session *h2, int32_t stream_id, uint8_t *buf, si
 		c->deferred = true;
 		return NGHTTP2_ERR_DEFERRED;
 	}
-	if (n)
+	if (n) {
 		memcpy(buf, c->out + c->out_off, n);
+		c->silent = 0;
+	}
 	c->out_off += n;
 	if (c->finished && !waiting(c)) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -192,4 +227,23 @@ void grpc_call_flush(struct grpc_call *c)
 	if (err)
 		nghttp2_submit_rst_stream(c->h2, NGHTTP2_FLAG_NONE, c->stream_id,
 					  NGHTTP2_INTERNAL_ERROR);
+}
+
+/*
+ * What waits is stuck behind the reader's window; trailers are not, and may overtake
+ * it. nghttp2 forgets the rest with the stream.
+ */
+void grpc_call_give_up(struct grpc_call *c, enum grpc_code code, const char *text)
+{
+	char digits[12], encoded[GRPC_TEXT_MAX];
+	nghttp2_nv nv[2];
+
+	c->finished = false;
+	grpc_call_finish(c, code, text);
+	stop_method(c);
+	free(c->out);
+	c->out = NULL;
+	c->out_off = c->out_len = c->out_room = 0;
+	if (nghttp2_submit_trailer(c->h2, c->stream_id, nv, status_headers(c, nv, digits, encoded)))
+		nghttp2_submit_rst_stream(c->h2, NGHTTP2_FLAG_NONE, c->stream_id, NGHTTP2_CANCEL);
 }

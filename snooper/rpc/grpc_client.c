@@ -20,6 +20,7 @@
 
 struct grpc_client {
 	int fd;
+	int stop_fd; /* -1: none */
 	nghttp2_session *h2;
 	struct grpc_reader reader;
 
@@ -181,7 +182,7 @@ int grpc_client_open(const char *path, int timeout_ms, struct grpc_client **out)
 
 	if (!c)
 		return -ENOMEM;
-	c->fd = -1;
+	c->fd = c->stop_fd = -1;
 	grpc_reader_init(&c->reader, GRPC_CLIENT_MAX_MESSAGE);
 	if (strlen(path) >= sizeof(un.sun_path))
 		return -ENAMETOOLONG;
@@ -212,17 +213,24 @@ void grpc_client_free(struct grpc_client *c)
 	free(c);
 }
 
-/* Blocks until the socket is ready for what. 0, -ETIMEDOUT or -errno. */
+void grpc_client_stop_on(struct grpc_client *c, int fd)
+{
+	c->stop_fd = fd;
+}
+
+/* Blocks until the socket is ready for what. 0, -ETIMEDOUT, -ECANCELED or -errno. */
 static int wait_for(const struct grpc_client *c, short what, int timeout_ms)
 {
-	struct pollfd p = {.fd = c->fd, .events = what};
+	struct pollfd p[] = {{.fd = c->fd, .events = what}, {.fd = c->stop_fd, .events = POLLIN}};
 	int n;
 
 	do
-		n = poll(&p, 1, timeout_ms);
+		n = poll(p, 2, timeout_ms);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
+	if (p[1].revents)
+		return -ECANCELED;
 	return n ? 0 : -ETIMEDOUT;
 }
 

@@ -35,13 +35,16 @@ typedef bool (*grpc_message_fn)(void *ctx, const uint8_t *message, size_t n);
 int grpc_client_open(const char *path, int timeout_ms, struct grpc_client **out);
 void grpc_client_free(struct grpc_client *c);
 
+/* Calls end with -ECANCELED once fd is readable (a signalfd, say). */
+void grpc_client_stop_on(struct grpc_client *c, int fd);
+
 /*
  * Call method ("/package.Service/Method") with one request message; on_message
  * gets the messages of the answer, one for a unary method. One call at a time.
  *
  * Returns 0 when the call ended, and *reply how (GRPC_CANCELLED after
  * on_message said enough; the client is then good for grpc_client_free() only);
- * -ETIMEDOUT when nothing came for timeout_ms; -ECONNRESET, -EPIPE when the
+ * -ETIMEDOUT when nothing came for timeout_ms (-1: never); -ECONNRESET, -EPIPE when the
  * server went away; -EPROTO when it does not speak gRPC; -EMSGSIZE; -ENOMEM.
  */
 int grpc_client_call(struct grpc_client *c, const char *method, const uint8_t *request, size_t n,

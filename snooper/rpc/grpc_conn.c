@@ -24,7 +24,7 @@ struct grpc_conn {
 	int fd;
 	struct grpc_tls_link *tls;    /* NULL: none */
 	struct grpc_session *session; /* NULL: in the handshake */
-	struct event *readable, *writable, *work, *deadline, *stalled;
+	struct event *readable, *writable, *work, *deadline, *stalled, *round;
 	uint8_t *out; /* bytes of the session that the socket has not taken yet */
 	size_t out_off, out_len, out_room;
 	uint64_t sent;
@@ -164,6 +164,15 @@ static void watch_stall(struct grpc_conn *c, bool blocked, bool moved)
 		event_add(c->stalled, &stall);
 }
 
+/* The socket takes bytes, but some call's reader has something waiting. */
+static void watch_readers(struct grpc_conn *c)
+{
+	struct timeval round = ms(c->conf.stall_ms / (GRPC_ROUNDS - 1));
+
+	if (grpc_session_waits(c->session) && !event_pending(c->round, EV_TIMEOUT, NULL))
+		event_add(c->round, &round);
+}
+
 /* Write, and decide what to wait for next. The connection may be gone afterwards. */
 static void pump(struct grpc_conn *c)
 {
@@ -178,6 +187,7 @@ static void pump(struct grpc_conn *c)
 	if (grpc_session_calmed(c->session))
 		leave(c);
 	watch_stall(c, blocked, c->sent != sent);
+	watch_readers(c);
 	want(c->writable, blocked);
 	want(c->readable,
 	     !c->leaving && (!blocked || grpc_session_backlog(c->session) < BACKLOG_FRAMES));
@@ -196,12 +206,20 @@ static void touch(struct grpc_conn *c)
 		event_add(c->deadline, &idle);
 }
 
+static void on_wake(void *arg)
+{
+	struct timeval now = {0, 0};
+	struct grpc_conn *c = arg;
+
+	event_add(c->work, &now);
+}
+
 static int begin_session(struct grpc_conn *c)
 {
 	int err = grpc_session_new(c->conf.service, c->conf.peer.rights, &c->session);
 
 	if (!err)
-		grpc_session_tell(c->session, refused, c);
+		grpc_session_tell(c->session, refused, on_wake, c);
 	return err;
 }
 
@@ -270,10 +288,25 @@ static void on_work(evutil_socket_t fd, short what, void *arg)
 	pump(c);
 }
 
+static void on_round(evutil_socket_t fd, short what, void *arg)
+{
+	struct grpc_conn *c = arg;
+
+	/* While the socket takes nothing, on_stalled() is its judge. */
+	if (c->out_off == c->out_len)
+		grpc_session_round(c->session);
+	pump(c);
+}
+
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct grpc_conn *c = arg;
 
+	/* A call waits for us. That its caller is gone, the socket would tell. */
+	if (c->session && c->hello && !c->leaving && grpc_session_sleeps(c->session)) {
+		touch(c);
+		return;
+	}
 	if (!c->session)
 		refused(c, GRPC_COUNT_TLS_TIMEOUT, "");
 	else if (!c->hello && !c->leaving)
@@ -306,7 +339,8 @@ static int make_events(struct grpc_conn *c)
 	c->work = event_new(base, -1, 0, on_work, c);
 	c->deadline = event_new(base, -1, 0, on_deadline, c);
 	c->stalled = event_new(base, -1, 0, on_stalled, c);
-	if (!c->readable || !c->writable || !c->work || !c->deadline || !c->stalled)
+	c->round = event_new(base, -1, 0, on_round, c);
+	if (!c->readable || !c->writable || !c->work || !c->deadline || !c->stalled || !c->round)
 		return -ENOMEM;
 	return event_add(c->readable, NULL) || event_add(c->writable, NULL) ||
 			       event_add(c->deadline, &hello)
@@ -355,6 +389,7 @@ void grpc_conn_free(struct grpc_conn *c)
 	drop_event(c->work);
 	drop_event(c->deadline);
 	drop_event(c->stalled);
+	drop_event(c->round);
 	grpc_session_free(c->session);
 	grpc_tls_link_free(c->tls);
 	close(c->fd);

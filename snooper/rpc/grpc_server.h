@@ -33,11 +33,11 @@ struct grpc_server_conf {
 	unsigned int max_peer;	/* and of one user or address; GRPC_SERVER_SPARE more of
 				 * both for local users who may change things */
 	unsigned int hello_ms;	/* until when a client has spoken HTTP/2, handshake included */
-	unsigned int idle_ms;	/* silence after which a connection is closed */
-	unsigned int stall_ms;	/* how long a client may take nothing of what waits for it */
+	unsigned int idle_ms; /* silence after which a connection is closed, unless a call sleeps */
+	unsigned int stall_ms; /* how long a client may take nothing of what waits for it */
 };
 #define GRPC_SERVER_DEFAULTS                                                                       \
-	.max_conns = 64, .max_peer = 32, .hello_ms = 5000, .idle_ms = 300000, .stall_ms = 120000
+	.max_conns = 64, .max_peer = 32, .hello_ms = 5000, .idle_ms = 300000, .stall_ms = 60000
 #define GRPC_SERVER_SPARE 4
 
 /*

@@ -29,14 +29,15 @@ struct grpc_session {
 	size_t block_bytes;
 	unsigned int block_fields;
 	grpc_refused_fn refused;
-	void *refused_ctx;
+	void (*woken)(void *ctx);
+	void *owner; /* theirs */
 	bool ready, calmed;
 };
 
-static void tell(const struct grpc_session *s, enum grpc_count why, const char *detail)
+void grpc_session_refused(const struct grpc_session *s, enum grpc_count why, const char *detail)
 {
 	if (s->refused)
-		s->refused(s->refused_ctx, why, detail);
+		s->refused(s->owner, why, detail);
 }
 
 /* Too much of something: say so, and let go. What is open ends with the connection. */
@@ -45,16 +46,28 @@ static void calm(struct grpc_session *s, enum grpc_count why)
 	if (s->calmed)
 		return;
 	s->calmed = true;
-	tell(s, why, "");
+	grpc_session_refused(s, why, "");
 	nghttp2_session_terminate_session(s->h2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 void grpc_session_enqueue(struct grpc_session *s, struct grpc_call *c)
 {
-	if (c->queued)
+	if (c->queued || !grpc_call_wants_work(c))
 		return;
 	c->queued = true;
 	TAILQ_INSERT_TAIL(&s->work, c, work);
+}
+
+void grpc_session_wake(struct grpc_session *s, struct grpc_call *c)
+{
+	grpc_session_enqueue(s, c);
+	if (c->queued && s->woken)
+		s->woken(s->owner);
+}
+
+const struct grpc_service *grpc_session_service(const struct grpc_session *s)
+{
+	return s->service;
 }
 
 static void drop_call(struct grpc_session *s, struct grpc_call *c)
@@ -69,12 +82,6 @@ static void drop_call(struct grpc_session *s, struct grpc_call *c)
 static struct grpc_call *call_of(nghttp2_session *h2, int32_t stream_id)
 {
 	return stream_id ? nghttp2_session_get_stream_user_data(h2, stream_id) : NULL;
-}
-
-static void refuse(struct grpc_call *c, enum grpc_code code, const char *text)
-{
-	grpc_call_finish(c, code, text);
-	grpc_call_flush(c);
 }
 
 static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
@@ -149,9 +156,9 @@ static const struct grpc_method *find_method(const struct grpc_service *service,
 
 static void deny(struct grpc_session *s, struct grpc_call *c, unsigned int right)
 {
-	tell(s, GRPC_COUNT_DENIED, c->path);
-	refuse(c, GRPC_PERMISSION_DENIED,
-	       right & GRPC_MAY_CHANGE ? DENIED_CHANGE : "not permitted to read here");
+	grpc_session_refused(s, GRPC_COUNT_DENIED, c->path);
+	grpc_request_refuse(c, GRPC_PERMISSION_DENIED,
+			    right & GRPC_MAY_CHANGE ? DENIED_CHANGE : "not permitted to read here");
 }
 
 static void headers_done(struct grpc_session *s, struct grpc_call *c)
@@ -161,30 +168,17 @@ static void headers_done(struct grpc_session *s, struct grpc_call *c)
 	if (!c->post || !c->grpc_type)
 		c->http_status = c->post ? HTTP_BAD_CONTENT : HTTP_BAD_METHOD;
 	if (c->header_bytes > GRPC_MAX_HEADER_BYTES)
-		tell(s, GRPC_COUNT_HEADER_SIZE, "");
+		grpc_session_refused(s, GRPC_COUNT_HEADER_SIZE, "");
 	if (c->http_status)
-		refuse(c, GRPC_UNKNOWN, NULL);
+		grpc_request_refuse(c, GRPC_UNKNOWN, NULL);
 	else if (c->header_bytes > GRPC_MAX_HEADER_BYTES)
-		refuse(c, GRPC_RESOURCE_EXHAUSTED, "request headers too large");
+		grpc_request_refuse(c, GRPC_RESOURCE_EXHAUSTED, "request headers too large");
 	else if (!m)
-		refuse(c, GRPC_UNIMPLEMENTED, "unknown method");
+		grpc_request_refuse(c, GRPC_UNIMPLEMENTED, "unknown method");
 	else if ((s->rights & m->right) != m->right)
 		deny(s, c, m->right);
 	else
 		c->method = m;
-}
-
-static void request_done(struct grpc_session *s, struct grpc_call *c)
-{
-	c->ended = true;
-	if (c->finished)
-		return;
-	if (grpc_reader_whole(&c->request))
-		grpc_session_enqueue(s, c);
-	else if (grpc_reader_empty(&c->request))
-		refuse(c, GRPC_UNIMPLEMENTED, "no request message");
-	else
-		refuse(c, GRPC_INTERNAL, "the request message is cut short");
 }
 
 static int on_frame_recv(nghttp2_session *h2, const nghttp2_frame *frame, void *user_data)
@@ -199,46 +193,18 @@ static int on_frame_recv(nghttp2_session *h2, const nghttp2_frame *frame, void *
 	if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
 		headers_done(s, c);
 	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
-		request_done(s, c);
+		grpc_request_ended(c);
 	return 0;
-}
-
-static void feed_failed(struct grpc_session *s, struct grpc_call *c, long err)
-{
-	switch (err) {
-	case -EMSGSIZE:
-		tell(s, GRPC_COUNT_MESSAGE_SIZE, c->path);
-		refuse(c, GRPC_RESOURCE_EXHAUSTED, "request message too large");
-		break;
-	case -EOPNOTSUPP:
-		refuse(c, GRPC_UNIMPLEMENTED, "compressed messages are not understood here");
-		break;
-	case -ENOMEM:
-		refuse(c, GRPC_RESOURCE_EXHAUSTED, "out of memory");
-		break;
-	default:
-		refuse(c, GRPC_INTERNAL, "not a gRPC message");
-	}
 }
 
 static int on_data(nghttp2_session *h2, uint8_t flags, int32_t stream_id, const uint8_t *bytes,
 		   size_t n, void *user_data)
 {
 	struct grpc_call *c = call_of(h2, stream_id);
-	long taken;
 
-	if (!c || c->finished || !n)
-		return 0;
-	if (grpc_reader_whole(&c->request)) {
-		refuse(c, GRPC_UNIMPLEMENTED, "more than one request message");
-		return 0;
-	}
-	taken = grpc_reader_feed(&c->request, bytes, n);
-	if (taken < 0)
-		feed_failed(user_data, c, taken);
-	else if ((size_t)taken < n)
-		refuse(c, GRPC_UNIMPLEMENTED, "more than one request message");
-	return 0;
+	if (!c)
+		return nghttp2_session_consume(h2, stream_id, n);
+	return grpc_request_input(c, bytes, n) ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
 /* Streams that we must reset for the caller's faults, or that are too many. */
@@ -262,7 +228,8 @@ static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *
 		count_reset(s, frame->rst_stream.error_code);
 	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&
 	    !s->calmed)
-		tell(s, GRPC_COUNT_PROTOCOL, nghttp2_http2_strerror(frame->goaway.error_code));
+		grpc_session_refused(s, GRPC_COUNT_PROTOCOL,
+				     nghttp2_http2_strerror(frame->goaway.error_code));
 	if (c && last && !c->ended)
 		return nghttp2_submit_rst_stream(h2, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
 						 NGHTTP2_NO_ERROR)
@@ -324,6 +291,8 @@ static int open_h2(struct grpc_session *s)
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
 	/* Closed streams are kept for their priorities only, which mean nothing here. */
 	nghttp2_option_set_no_closed_streams(option, 1);
+	/* A caller may send as much as was dealt with: grpc_request.c says when. */
+	nghttp2_option_set_no_auto_window_update(option, 1);
 	nghttp2_option_set_max_outbound_ack(option, MAX_ACKS);
 	nghttp2_option_set_max_settings(option, MAX_SETTINGS);
 	if (nghttp2_session_server_new2(&s->h2, cb, s, option))
@@ -369,17 +338,20 @@ void grpc_session_free(struct grpc_session *s)
 	free(s);
 }
 
-void grpc_session_tell(struct grpc_session *s, grpc_refused_fn refused, void *ctx)
+void grpc_session_tell(struct grpc_session *s, grpc_refused_fn refused, void (*woken)(void *ctx),
+		       void *ctx)
 {
 	s->refused = refused;
-	s->refused_ctx = ctx;
+	s->woken = woken;
+	s->owner = ctx;
 }
 
 static int parse_failed(struct grpc_session *s, ssize_t error)
 {
 	if (error == NGHTTP2_ERR_NOMEM)
 		return -ENOMEM;
-	tell(s, error == NGHTTP2_ERR_FLOODED ? GRPC_COUNT_FLOODED : GRPC_COUNT_PROTOCOL, "");
+	grpc_session_refused(
+		s, error == NGHTTP2_ERR_FLOODED ? GRPC_COUNT_FLOODED : GRPC_COUNT_PROTOCOL, "");
 	return -EPROTO;
 }
 
@@ -414,6 +386,28 @@ bool grpc_session_has_work(const struct grpc_session *s)
 	return !TAILQ_EMPTY(&s->work);
 }
 
+static void start(struct grpc_session *s, struct grpc_call *c)
+{
+	c->started = true;
+	c->method->start(s->service->ctx, c, c->request.message, c->request.len);
+	if (!c->finished && !c->streaming)
+		grpc_call_finish(c, GRPC_INTERNAL, "no answer");
+	if (c->method->next)
+		grpc_request_next(c);
+	else
+		grpc_reader_fini(&c->request);
+}
+
+static void go_on(struct grpc_call *c)
+{
+	if (c->method->next) {
+		c->method->next(c->state, c, c->request.message, c->request.len);
+		grpc_request_next(c);
+	} else {
+		c->method->more(c->state, c);
+	}
+}
+
 bool grpc_session_work(struct grpc_session *s)
 {
 	struct grpc_call *c = TAILQ_FIRST(&s->work);
@@ -422,19 +416,49 @@ bool grpc_session_work(struct grpc_session *s)
 		return false;
 	TAILQ_REMOVE(&s->work, c, work);
 	c->queued = false;
-	if (!c->started) {
-		c->started = true;
-		c->method->start(s->service->ctx, c, c->request.message, c->request.len);
-		grpc_reader_fini(&c->request);
-		if (!c->finished && !c->streaming)
-			grpc_call_finish(c, GRPC_INTERNAL, "no answer");
-	} else if (c->streaming) {
-		c->method->more(c->state, c);
+	if (grpc_call_wants_work(c)) {
+		if (c->started)
+			go_on(c);
+		else
+			start(s, c);
 	}
 	grpc_call_flush(c);
-	if (grpc_call_has_room(c))
-		grpc_session_enqueue(s, c);
+	grpc_session_enqueue(s, c);
 	return grpc_session_has_work(s);
+}
+
+void grpc_session_round(struct grpc_session *s)
+{
+	struct grpc_call *c;
+
+	TAILQ_FOREACH(c, &s->all, all)
+	{
+		/* One given up before, whose trailers do not leave either, waits no more. */
+		if (!grpc_call_waits(c) || ++c->silent < GRPC_ROUNDS)
+			continue;
+		grpc_call_give_up(c, GRPC_RESOURCE_EXHAUSTED, "nothing was read for too long");
+		grpc_session_refused(s, GRPC_COUNT_STALLED, c->path);
+	}
+}
+
+bool grpc_session_waits(const struct grpc_session *s)
+{
+	const struct grpc_call *c;
+
+	TAILQ_FOREACH(c, &s->all, all)
+	if (grpc_call_waits(c))
+		return true;
+	return false;
+}
+
+bool grpc_session_sleeps(const struct grpc_session *s)
+{
+	const struct grpc_call *c;
+
+	TAILQ_FOREACH(c, &s->all, all)
+	if (c->asleep)
+		return true;
+	return false;
 }
 
 bool grpc_session_ready(const struct grpc_session *s)

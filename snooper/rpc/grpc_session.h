@@ -27,6 +27,7 @@
 #define GRPC_MAX_REQUEST      65536
 #define GRPC_MAX_HEADER_BYTES 8192  /* of one request, as HTTP/2 counts them */
 #define GRPC_ROOM	      32768 /* plus the one message that goes beyond */
+#define GRPC_ROUNDS	      4	    /* in which a reader may take nothing of what waits for it */
 
 struct grpc_session; /* opaque; grpc_session.c */
 
@@ -39,9 +40,13 @@ int grpc_session_new(const struct grpc_service *service, unsigned int rights,
 /* Calls still open are stopped. */
 void grpc_session_free(struct grpc_session *s);
 
-/* Have every refusal told; detail is for a person, "" for none. Both borrowed for the call. */
+/*
+ * Have every refusal told, detail being for a person, "" for none, borrowed for the call;
+ * and, from wherever it was woken, that a call that slept wants work.
+ */
 typedef void (*grpc_refused_fn)(void *ctx, enum grpc_count why, const char *detail);
-void grpc_session_tell(struct grpc_session *s, grpc_refused_fn refused, void *ctx);
+void grpc_session_tell(struct grpc_session *s, grpc_refused_fn refused, void (*woken)(void *ctx),
+		       void *ctx);
 
 /* Bytes from the caller. 0, or -EPROTO / -ENOMEM: close the connection. */
 int grpc_session_input(struct grpc_session *s, const uint8_t *bytes, size_t n, uint64_t now_ns);
@@ -55,6 +60,16 @@ long grpc_session_output(struct grpc_session *s, const uint8_t **bytes);
 bool grpc_session_has_work(const struct grpc_session *s);
 /* One slice for one call, in turn. True: there is more to do. */
 bool grpc_session_work(struct grpc_session *s);
+
+/*
+ * A round of the owner's clock is over: a call whose reader took nothing of what
+ * waited for it for GRPC_ROUNDS of them is ended (RESOURCE_EXHAUSTED), and that is
+ * told (STALLED). Needed only while grpc_session_waits().
+ */
+void grpc_session_round(struct grpc_session *s);
+bool grpc_session_waits(const struct grpc_session *s);
+/* A call has nothing to say at present: silence is no reason to close. */
+bool grpc_session_sleeps(const struct grpc_session *s);
 
 /* The caller has spoken HTTP/2. */
 bool grpc_session_ready(const struct grpc_session *s);

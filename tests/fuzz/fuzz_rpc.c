@@ -2,12 +2,7 @@
 /*
  * fuzz_rpc.c - any bytes at the gRPC face: no crash, no leak, no endless work.
  *
- *	clang -g -O1 -fsanitize=fuzzer,address,undefined -iquote . -iquote build/release \
- *		-D_GNU_SOURCE tests/fuzz/fuzz_rpc.c snooper/rpc/{export,export_msg}.c \
- *		snooper/rpc/grpc_*.c snooper/core/{name,text,match_pattern}.c \
- *		build/release/proto/export.pb-c.c -lnghttp2 -lprotobuf-c -levent_core -lssl -lcrypto \
- *		-o fuzz_rpc
- *	./fuzz_rpc -max_len=4096 tests/fuzz/corpus/rpc
+ *	make fuzz-targets && build/fuzz/tests/fuzz/fuzz_rpc -max_len=4096 tests/fuzz/corpus/rpc
  *
  * The first byte chooses the way in: 0 the bytes of a connection after its
  * preface (and through the limits alone), 1 the body of a well-formed request, 2 messages in pieces.
@@ -98,7 +93,7 @@ static void request(const struct grpc_service *service, const uint8_t *data, siz
 	id = h2_request(&l, "POST", path, "application/grpc", &body);
 	h2_loop_run(&l, TURNS);
 	require(!l.broken);
-	if (!(data[0] & 0xa0))
+	if (!(data[0] & 0xa0) && !strstr(path, "/Watch"))
 		require(h2_answer(&l, id)->closed && h2_answer(&l, id)->code >= 0);
 	h2_loop_fini(&l);
 }
@@ -133,7 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fake fake = {.names = 120, .reload_err = -EINVAL, .reload_text = "a\n\377b\n"};
 	struct export_source source = fake_source(&fake);
-	struct grpc_service service;
+	struct export_service service;
 
 	if (size < 2)
 		return 0;
@@ -141,10 +136,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	switch (data[0] % 3) {
 	case 0:
 		limits(data + 1, size - 1);
-		connection(&service, data + 1, size - 1);
+		connection(&service.grpc, data + 1, size - 1);
 		break;
 	case 1:
-		request(&service, data + 1, size - 1);
+		request(&service.grpc, data + 1, size - 1);
 		break;
 	default:
 		messages(data + 1, size - 1);

@@ -3,6 +3,7 @@
  * fake_source.h - a daemon's knowledge, made up: for the tests of the gRPC face and its fuzzer.
  *
  * Name i is "hNNNNN.example.com" with FAKE_ADDRS addresses in turn IPv4 and IPv6.
+ * Change k, from 0 on, is of name k: a new state, every third time that it is gone.
  */
 #ifndef SNP_FAKE_SOURCE_H
 #define SNP_FAKE_SOURCE_H
@@ -21,7 +22,10 @@
 
 struct fake {
 	unsigned int names;
-	unsigned int emitted, list_calls, reloads; /* what was asked of it */
+	unsigned int emitted, list_calls, watch_calls, reloads; /* what was asked of it */
+	unsigned int watches;					/* open */
+	unsigned int changes;
+	bool lost; /* every watch has lost its place */
 	int reload_err;
 	const char *reload_text;
 	bool degraded;
@@ -87,6 +91,85 @@ fake_list(void *ctx, const char *pattern, uint64_t *cursor, export_emit_fn emit,
 	return *cursor < f->names;
 }
 
+struct fake_watch {
+	struct fake *fake;
+	char pattern[64];
+	unsigned int cursor, seen;
+	bool synced;
+};
+
+/* An emit of names as one of changes. */
+struct fake_change {
+	export_change_fn emit;
+	void *ctx;
+	enum export_change change;
+};
+
+static inline bool fake_emit_change(void *ctx, const struct snp_listed_name *name)
+{
+	struct fake_change *c = ctx;
+
+	return c->emit(c->ctx, c->change, name);
+}
+
+static inline int fake_watch_open(void *ctx, const char *pattern, void **watch)
+{
+	struct fake_watch *w;
+
+	if (pattern && !match_pattern_valid(pattern))
+		return -EINVAL;
+	w = calloc(1, sizeof(*w));
+	w->fake = ctx;
+	w->seen = w->fake->changes;
+	snprintf(w->pattern, sizeof(w->pattern), "%s", pattern ? pattern : "*.example.com");
+	w->fake->watches++;
+	*watch = w;
+	return 0;
+}
+
+static inline void fake_watch_close(void *ctx, void *watch)
+{
+	((struct fake_watch *)watch)->fake->watches--;
+	free(watch);
+}
+
+static inline int fake_watch_next(void *ctx, void *watch, export_change_fn emit, void *emit_ctx)
+{
+	struct fake_change c = {emit, emit_ctx, EXPORT_NAME};
+	struct fake_watch *w = watch;
+	struct fake *f = ctx;
+	char name[32];
+
+	f->watch_calls++;
+	if (f->lost) {
+		emit(emit_ctx, EXPORT_LOST, NULL);
+		return 1;
+	}
+	for (unsigned int n = 0; n < FAKE_SLICE; n++) {
+		unsigned int i = w->synced ? w->seen : w->cursor;
+		bool more;
+
+		if (w->synced && w->seen == f->changes)
+			return 0;
+		if (!w->synced && w->cursor == f->names) {
+			w->synced = true;
+			if (!emit(emit_ctx, EXPORT_SYNCED, NULL))
+				return 1;
+			continue;
+		}
+		*(w->synced ? &w->seen : &w->cursor) += 1;
+		snprintf(name, sizeof(name), "h%05u.example.com", i);
+		if (!match_pattern(w->pattern, name))
+			continue;
+		c.change = w->synced && i % 3 == 2 ? EXPORT_GONE : EXPORT_NAME;
+		f->emitted++;
+		more = fake_emit_one(i, fake_emit_change, &c);
+		if (!more)
+			break;
+	}
+	return 1;
+}
+
 static inline void fake_status(void *ctx, struct snp_status *st)
 {
 	static const char *const degraded[] = {"proxy-bypassed", "ring-lost"};
@@ -124,7 +207,13 @@ static inline int fake_reload(void *ctx, char **errors)
 
 static inline struct export_source fake_source(struct fake *f)
 {
-	return (struct export_source){fake_list, fake_status, fake_reload, f};
+	return (struct export_source){.list = fake_list,
+				      .watch_open = fake_watch_open,
+				      .watch_next = fake_watch_next,
+				      .watch_close = fake_watch_close,
+				      .status = fake_status,
+				      .reload = fake_reload,
+				      .ctx = f};
 }
 
 #endif

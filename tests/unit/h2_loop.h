@@ -11,6 +11,7 @@
 #include <string.h>
 #include <nghttp2/nghttp2.h>
 
+#include "snooper/rpc/grpc_frame.h"
 #include "snooper/rpc/grpc_session.h"
 
 #define H2_LOOP_STREAMS 64
@@ -29,6 +30,11 @@ struct h2_loop {
 	struct h2_answer answers[H2_LOOP_STREAMS]; /* by stream id / 2 */
 	bool broken;				   /* the session gave up */
 	uint64_t now_ns;			   /* the session's time: stands still */
+	/* The messages of one stream, for who wants to see them. */
+	int32_t seen_id;
+	struct grpc_reader seen;
+	void (*on_message)(void *ctx, const uint8_t *message, size_t n);
+	void *ctx;
 };
 
 /* The body of one request. */
@@ -59,7 +65,21 @@ static inline int h2_on_header(nghttp2_session *h2, const nghttp2_frame *frame, 
 static inline int h2_on_data(nghttp2_session *h2, uint8_t flags, int32_t stream_id,
 			     const uint8_t *bytes, size_t n, void *user_data)
 {
-	h2_answer(user_data, stream_id)->bytes += n;
+	struct h2_loop *l = user_data;
+
+	h2_answer(l, stream_id)->bytes += n;
+	while (l->on_message && stream_id == l->seen_id && n) {
+		long taken = grpc_reader_feed(&l->seen, bytes, n);
+
+		if (taken < 0)
+			abort();
+		bytes += taken;
+		n -= (size_t)taken;
+		if (!grpc_reader_whole(&l->seen))
+			continue;
+		l->on_message(l->ctx, l->seen.message, l->seen.len);
+		grpc_reader_next(&l->seen);
+	}
 	return 0;
 }
 
@@ -82,6 +102,7 @@ static inline void h2_loop_init(struct h2_loop *l, const struct grpc_service *se
 	nghttp2_option *option;
 
 	memset(l, 0, sizeof(*l));
+	grpc_reader_init(&l->seen, 1 << 20);
 	for (int i = 0; i < H2_LOOP_STREAMS; i++)
 		l->answers[i].code = -1;
 	if (grpc_session_new(service, rights, &l->session) || nghttp2_session_callbacks_new(&cb) ||
@@ -103,6 +124,7 @@ static inline void h2_loop_fini(struct h2_loop *l)
 {
 	nghttp2_session_del(l->h2);
 	grpc_session_free(l->session);
+	grpc_reader_fini(&l->seen);
 }
 
 static inline ssize_t h2_read_body(nghttp2_session *h2, int32_t stream_id, uint8_t *buf,
@@ -173,6 +195,13 @@ static inline void h2_loop_run(struct h2_loop *l, int turns)
 		grpc_session_work(l->session);
 		busy = nghttp2_session_want_write(l->h2) || busy;
 	}
+}
+
+/* Room for n more bytes of an answer, whose request was sent. */
+static inline void h2_make_room(struct h2_loop *l, int32_t stream_id, int32_t n)
+{
+	nghttp2_submit_window_update(l->h2, NGHTTP2_FLAG_NONE, stream_id, n);
+	h2_loop_run(l, 1000000);
 }
 
 #endif

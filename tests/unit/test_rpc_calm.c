@@ -29,7 +29,7 @@ struct told {
 struct caller {
 	struct fake fake;
 	struct export_source source;
-	struct grpc_service service;
+	struct export_service service;
 	struct grpc_session *session;
 	struct told told;
 	uint64_t now_ns;
@@ -117,8 +117,8 @@ static int setup(void **state)
 	c->source = fake_source(&c->fake);
 	export_service_init(&c->service, &c->source);
 	c->now_ns = SNP_NS_PER_S;
-	assert_int_equal(grpc_session_new(&c->service, GRPC_MAY_READ, &c->session), 0);
-	grpc_session_tell(c->session, refused, &c->told);
+	assert_int_equal(grpc_session_new(&c->service.grpc, GRPC_MAY_READ, &c->session), 0);
+	grpc_session_tell(c->session, refused, NULL, &c->told);
 	put(c, PREFACE, sizeof(PREFACE) - 1);
 	put_frame(c, SETTINGS, 0, 0, "", 0);
 	assert_int_equal(say(c), 0);
@@ -259,8 +259,8 @@ static void errors_of_the_protocol_are_told_by_their_name(void **state)
 	assert_false(grpc_session_calmed(c->session));
 	assert_int_equal(c->told.times[GRPC_COUNT_PROTOCOL], 1);
 	grpc_session_free(c->session);
-	assert_int_equal(grpc_session_new(&c->service, GRPC_MAY_READ, &c->session), 0);
-	grpc_session_tell(c->session, refused, &c->told);
+	assert_int_equal(grpc_session_new(&c->service.grpc, GRPC_MAY_READ, &c->session), 0);
+	grpc_session_tell(c->session, refused, NULL, &c->told);
 	memset(&c->told, 0, sizeof(c->told));
 	put(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27);
 	assert_true(say(c) < 0);

@@ -31,7 +31,7 @@ struct fixture {
 	char dir[64], path[96];
 	struct fake fake;
 	struct export_source source;
-	struct grpc_service service;
+	struct export_service service;
 	struct event_base *base;
 };
 
@@ -134,7 +134,7 @@ static void silent_clients_are_hung_up_on(void **state)
 	struct grpc_server *s = NULL;
 	int mute, idle;
 
-	assert_int_equal(grpc_server_new(x->base, &conf, &x->service, &s), 0);
+	assert_int_equal(grpc_server_new(x->base, &conf, &x->service.grpc, &s), 0);
 	mute = raw(x);
 	idle = raw(x);
 	assert_int_equal(send(idle, HELLO, sizeof(HELLO) - 1, 0), sizeof(HELLO) - 1);
@@ -179,7 +179,7 @@ static void reader_that_takes_nothing_is_hung_up_on(void **state)
 
 	x->fake.names = FAKE_NAMES;
 	conf.stall_ms = 50;
-	assert_int_equal(grpc_server_new(x->base, &conf, &x->service, &s), 0);
+	assert_int_equal(grpc_server_new(x->base, &conf, &x->service.grpc, &s), 0);
 	counts = grpc_server_counts(s);
 	fd = raw(x);
 	assert_int_equal(send(fd, PREFACE ROOM ASK, sizeof(PREFACE ROOM ASK) - 1, 0),
@@ -201,7 +201,7 @@ static void one_user_does_not_take_all_places(void **state)
 	int fd[ALL + 1];
 
 	conf.max_peer = MAX;
-	assert_int_equal(grpc_server_new(x->base, &conf, &x->service, &s), 0);
+	assert_int_equal(grpc_server_new(x->base, &conf, &x->service.grpc, &s), 0);
 	for (int i = 0; i <= ALL; i++)
 		fd[i] = raw(x);
 	assert_hangs_up(x->base, fd[ALL]);
@@ -223,7 +223,7 @@ static void connections_above_the_limit_are_turned_away(void **state)
 	int fd[ALL + 1];
 
 	conf.max_conns = MAX;
-	assert_int_equal(grpc_server_new(x->base, &conf, &x->service, &s), 0);
+	assert_int_equal(grpc_server_new(x->base, &conf, &x->service.grpc, &s), 0);
 	grpc_server_audit(s, note, &said);
 	for (int i = 0; i <= ALL; i++)
 		fd[i] = raw(x);

@@ -21,13 +21,14 @@
 
 static struct fake fake;
 static struct export_source source;
-static struct grpc_service service;
+static struct export_service exported;
+#define service exported.grpc
 
 static int setup(void **state)
 {
 	fake = (struct fake){.names = FAKE_NAMES};
 	source = fake_source(&fake);
-	export_service_init(&service, &source);
+	export_service_init(&exported, &source);
 	return 0;
 }
 
