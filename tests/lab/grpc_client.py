@@ -23,7 +23,7 @@ PROTO = os.path.join(TOP, 'proto', 'export.proto')
 
 def describe(proto):
     """The descriptors of a .proto file, and a class for each of its messages."""
-    done = subprocess.run(['protoc', f'-I{os.path.dirname(proto)}', '--include_imports',
+    done = subprocess.run(['protoc', f'-I{TOP}/proto', '--include_imports',
                            '--descriptor_set_out=/dev/stdout', proto],
                           check=True, stdout=subprocess.PIPE)
     files = descriptor_pb2.FileDescriptorSet.FromString(done.stdout).file
