@@ -14,6 +14,9 @@ test_tools='git bind9-dnsutils knot-dnsutils dnsperf musl-tools curl strace syst
 	shellcheck clang-format libclang-rt-14-dev
 	qemu-system-x86 busybox-static cpio zstd xz-utils kmod'
 
+# npm may have come with a Node from elsewhere, which Debian's would replace.
+command -v npm >/dev/null || test_tools="$test_tools nodejs npm"
+
 case ${1-} in
 demo) want="$build $demo_tools" ;;
 test) want="$build $demo_tools $test_tools" ;;

@@ -40,6 +40,7 @@ $(O)/tests/lab/gai-musl: tests/lab/gai.c
 LAB_TESTS ?= tests/lab
 check-lab: all lab-tools
 	$(Q)scripts/fetch-servers.sh
+	$(Q)scripts/fetch-grpc-js.sh
 	$(Q)scripts/fetch-promtool.sh
 	$(Q)REQUIRE_ROOT=1 SNOOPER_BUILD=$(O) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(LAB_ARGS) $(LAB_TESTS)
 
@@ -49,6 +50,7 @@ VM_SERIES ?= 6.1 6.12
 VM_LAB     = env REQUIRE_ROOT=1 SNOOPER_BUILD=$(O) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(LAB_ARGS)
 vm-needs: all lab-tools $(O)/tests/bpf/verifier_cost
 	$(Q)scripts/fetch-servers.sh
+	$(Q)scripts/fetch-grpc-js.sh
 	$(Q)scripts/fetch-promtool.sh
 check-vm-short: vm-needs
 	$(Q)for s in $(VM_SERIES); do tests/vm/run.sh -t 600 $$s -- env SNOOPER_BUILD=$(O) tests/vm/short.sh || exit 1; done
