@@ -17,7 +17,8 @@ import sys
 import grpc
 from google.protobuf import descriptor_pb2, json_format, message_factory
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from snoplab import PATIENCE, TOP
+
 PROTO = os.path.join(TOP, 'proto', 'export.proto')
 
 
@@ -35,7 +36,7 @@ class Client:
 
     def __init__(self, socket, proto=PROTO, timeout=20, tls=None):
         """tls: paths of ca, certificate and key; socket is HOST:PORT then."""
-        self.timeout = timeout
+        self.timeout = timeout * PATIENCE
         self.files, self.classes = describe(proto)
         if tls:
             ca, certificate, key = (open(path, 'rb').read() for path in tls)

@@ -25,7 +25,7 @@ def own_address(query):
 
 
 def one_each(query):
-    return [w.answer(query, [w.a(w.QNAME, own_address(query))])]
+    return [w.answer(query, [w.a(w.QNAME, own_address(query), ttl=3000)])]
 
 
 @pytest.fixture
