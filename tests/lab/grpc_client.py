@@ -34,7 +34,7 @@ def describe(proto):
 class Client:
     """with Client(SOCKET) as c: c.call('snooper.v1.Status/Get') -> [message, ...]"""
 
-    def __init__(self, socket, proto=PROTO, timeout=20, tls=None):
+    def __init__(self, socket, proto=PROTO, timeout=20, tls=None, options=()):
         """tls: paths of ca, certificate and key; socket is HOST:PORT then."""
         self.timeout = timeout * PATIENCE
         self.files, self.classes = describe(proto)
@@ -43,7 +43,7 @@ class Client:
             self.channel = grpc.secure_channel(
                 socket, grpc.ssl_channel_credentials(ca, key, certificate))
         else:
-            self.channel = grpc.insecure_channel(f'unix:{os.path.abspath(socket)}')
+            self.channel = grpc.insecure_channel(f'unix:{os.path.abspath(socket)}', options)
 
     def __enter__(self):
         return self
