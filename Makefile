@@ -53,6 +53,7 @@ help:
 
 #: make                 build/release/snooperd and build/release/snooperctl (PROFILE=release|debug|asan)
 #: make install         to DESTDIR and PREFIX (default /usr/local)
+#: make deb             build/snooper_VERSION_ARCH.deb
 #: make lint            format, layers, sizes, shellcheck
 #: make check           unit tests, kernel table tests, corpora (root)
 #: make check-lab       namespaces, real resolvers and clients (root)
@@ -116,7 +117,7 @@ $(O)/snooperctl: $(call obj,$(CTL_SRC)) $(O)/libsnooper.a
 include tests/tests.mk
 
 # --- lint, install, clean -----------------------------------------------------------
-.PHONY: lint install clean
+.PHONY: lint install deb clean
 lint:
 	$(Q)scripts/check-format.sh
 	$(Q)scripts/check-includes.sh
@@ -132,11 +133,14 @@ install: all
 	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/snooper/README.md
 	install -D -m 644 snooper/conf/alerts.yml $(DESTDIR)$(PREFIX)/share/snooper/alerts.yml
 	install -D -m 644 snooper/conf/grafana-dashboard.json $(DESTDIR)$(PREFIX)/share/snooper/grafana-dashboard.json
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|@SBINDIR@|$(PREFIX)/sbin|' snooper/conf/snooperd.service.in >$(DESTDIR)$(PREFIX)/lib/systemd/system/snooperd.service
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' snooper/conf/snooperd.service.in | \
+		install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/snooperd.service
 	install -D -m 644 snooper/conf/snooper.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/snooper.conf
 	for s in 1 5 8; do for p in snooper/man/*.$$s; do \
 		[ -e "$$p" ] && install -D -m 644 $$p $(DESTDIR)$(PREFIX)/share/man/man$$s/$${p##*/}; done; done; true
+
+deb: all
+	$(Q)scripts/build-deb.sh build
 
 clean:
 	rm -rf build/release build/debug build/asan build/fuzz

@@ -4,6 +4,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 {
-	git grep -lE '^#!/(bin/|usr/bin/env )(ba)?sh' -- scripts .ci tests
+	git grep -lE '^#!/(bin/|usr/bin/env )(ba)?sh' -- scripts .ci snooper tests
 	git ls-files -- 'snooper/conf/*.bash'
 } | xargs -r shellcheck
