@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """What snooper costs: one JSON line a figure on stdout. README.md says what each is.
 
-    bench.py [--quick] [udp|latency|proxy|dnsmasq ...]
+    bench.py [--quick] [udp|latency|proxy|dnsmasq|daemon ...]
 
 Nothing is asserted here: a missed gate prints "met": false, and the exit status is 0.
 """
@@ -16,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, f'{os.path.dirname(HERE)}/lab')
 
+import intake  # noqa: E402
 from arms import DNSMASQ, RESOLVER, Site, alternate, error_of, machine, median, ratio_error  # noqa: E402,E501
 from snoplab import BUILD, Lab, Run  # noqa: E402
 
@@ -197,8 +198,13 @@ def bench_dnsmasq(site, plan):
             error=error, rounds=few.pairs)
 
 
+def bench_daemon(site, plan):
+    site.enter('detached')
+    intake.run(site.lab, say, plan.rounds == 3)
+
+
 BENCHES = {'udp': bench_udp, 'latency': bench_latency, 'proxy': bench_proxy,
-           'dnsmasq': bench_dnsmasq}
+           'dnsmasq': bench_dnsmasq, 'daemon': bench_daemon}
 
 
 def main():

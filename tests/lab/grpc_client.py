@@ -36,7 +36,7 @@ class Client:
 
     def __init__(self, socket, proto=PROTO, timeout=20, tls=None, options=()):
         """tls: paths of ca, certificate and key; socket is HOST:PORT then."""
-        self.timeout = timeout * PATIENCE
+        self.timeout = timeout and timeout * PATIENCE
         self.files, self.classes = describe(proto)
         if tls:
             ca, certificate, key = (open(path, 'rb').read() for path in tls)
