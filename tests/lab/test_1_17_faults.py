@@ -136,7 +136,7 @@ def test_1_17_f24_proxy_killed_mid_query(lab):
     it, and answered at the first retry; none sent after its socket is gone is.
     """
     site = Site(lab)
-    swallowed_deadline = 0.5
+    swallowed_deadline = 0.5 * PATIENCE
 
     def client(address):
         """Each question from a socket of its own: (when sent, attempts, who answered)."""

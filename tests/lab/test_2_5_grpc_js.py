@@ -15,8 +15,7 @@ from watching import Names
 CLIENT = os.path.join(HERE, 'grpc_js', 'client.js')
 MODULES = os.path.join(TOP, 'build', 'grpc-js', 'node_modules')
 
-pytestmark = pytest.mark.skipif(not (shutil.which('node') and os.path.isdir(MODULES)),
-                                reason='no grpc-js: run scripts/fetch-grpc-js.sh')
+assert shutil.which('node') and os.path.isdir(MODULES), 'no grpc-js: run scripts/fetch-grpc-js.sh'
 
 
 class Node:
