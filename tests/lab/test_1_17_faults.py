@@ -14,7 +14,7 @@ import pytest
 import dnswire as w
 from daemon import Snooperd
 from servers import Scripted, ask, unbound
-from snoplab import _mount, wait_until
+from snoplab import PATIENCE, _mount, wait_until
 from test_1_4_restart import attached
 from test_1_9_proxy import BY_FALLBACK, BY_PROXY, PROXY4, PROXY6, Site, address_in
 from test_1_17_limits import ask_all, numbered, one_each
