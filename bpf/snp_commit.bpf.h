@@ -478,8 +478,11 @@ static __always_inline __u32 commit_message(struct snp_scratch_slot *slot, struc
 	slot->partial = w->truncated || w->too_many;
 	slot->chain = chain_tag(w, slot->partial);
 	commit_key(slot);
-	if (!n && !w->depth)
+	if (!n && !w->depth) {
+		if (slot->partial) /* TC=1 and nothing in it */
+			commit_unread(slot, conf);
 		return 0;
+	}
 	if (n > DNS_ADDRS_MAX)
 		n = DNS_ADDRS_MAX;
 	/* A busy host repeats itself: most messages end here. */
@@ -490,6 +493,7 @@ static __always_inline __u32 commit_message(struct snp_scratch_slot *slot, struc
 	if (commit_chain(&c, names_expiry(slot, conf)))
 		return 0;
 	bpf_loop(n, commit_addr, &c, 0);
+	slot->unread = !n && slot->partial;
 	ring_tell(&c);
 	return slot->kept;
 }

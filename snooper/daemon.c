@@ -27,7 +27,7 @@
 #include "snooper/io/metrics_http.h"
 #include "snooper/io/proxy_seed.h"
 
-#define RING_TURN     2000 /* records taken in one turn of the loop */
+#define RING_TURN     500 /* records taken in one turn of the loop */
 #define DRAIN_MS      50
 #define TICK_MS	      250
 #define SCAN_EVERY_NS (15 * SNP_NS_PER_S)

@@ -29,6 +29,7 @@ enum scan_stage { SCAN_IDLE, SCAN_LEARNED, SCAN_GRANTED, SCAN_NAMES };
 struct scan {
 	enum scan_stage stage;
 	struct maps_pos pos;
+	bool again; /* asked for while it ran */
 	uint64_t started_ns;
 	uint64_t collected, put_back; /* since start of the daemon */
 };

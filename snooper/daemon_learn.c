@@ -23,9 +23,8 @@ static int is_full(struct daemon *d, int error)
 
 static int know(struct daemon *d, const struct snp_name_key *name, const struct snp_name_row *row)
 {
-	uint64_t now_ns = clock_boot_ns();
-	int r = fqdn_cache_name(d->cache, name, row->wire, row->wire_len, false, now_ns,
-				now_ns + NO_FACT_NS);
+	int r = fqdn_cache_name(d->cache, name, row->wire, row->wire_len, false,
+				clock_boot_ns() + NO_FACT_NS);
 
 	return r < 0 ? is_full(d, r) : 0;
 }
@@ -42,18 +41,18 @@ static int name_known(struct daemon *d, const struct snp_name_key *name)
 	return know(d, name, &row);
 }
 
-static void
+/* Is that news? */
+static bool
 remember(struct daemon *d, const struct snp_name_key *name, const struct fqdn_fact *fact)
 {
 	int r;
 
 	if (name_known(d, name) < 0)
-		return;
+		return false;
 	r = fqdn_cache_put(d->cache, name, fact);
 	if (r < 0)
 		is_full(d, r);
-	else if (r > 0)
-		daemon_reconcile_news(d, name);
+	return r > 0;
 }
 
 /* Until when a fact is kept: what was learned with TTL 0 was never alive, and is shown for a moment. */
@@ -73,17 +72,22 @@ void daemon_news(void *ctx, const struct snp_event *e)
 		.reconcile = daemon_reconcile_first(d),
 	};
 
+	bool news;
+
 	if (name_known(d, &e->name) < 0)
 		return;
-	fqdn_cache_partial(d->cache, &e->name, e->flags & SNP_EVENT_PARTIAL);
-	if (!e->nfacts)
-		daemon_reconcile_news(d, &e->name);
+	/* For as long as the name is known: the whole answer may be to the other type's question. */
+	if (e->flags & SNP_EVENT_PARTIAL)
+		fqdn_cache_partial(d->cache, &e->name, true);
+	news = !e->nfacts;
 	for (unsigned int i = 0; i < e->nfacts; i++) {
 		fact.addr = e->facts[i].addr;
 		fact.expiry_ns = kept_until(e->facts[i].expiry_ns, e->ts_ns);
 		fact.ttl_s = (e->facts[i].expiry_ns - e->ts_ns) / SNP_NS_PER_S;
-		remember(d, &e->name, &fact);
+		news |= remember(d, &e->name, &fact);
 	}
+	if (news)
+		daemon_reconcile_news(d, &e->name);
 }
 
 /* A row of the maps, as the cache has it. */
@@ -111,7 +115,8 @@ static void scan_fact(void *ctx, const struct snp_fact_key *key, const struct sn
 	int r;
 
 	if (seen.expiry_ns > d->scan.started_ns || seen.granted_ns > d->scan.started_ns)
-		remember(d, &key->name, &seen);
+		if (remember(d, &key->name, &seen))
+			daemon_reconcile_news(d, &key->name);
 	if (fact->expiry_ns + SNP_COLLECT_AFTER_NS > d->scan.started_ns)
 		return;
 	r = granted ? maps_collect_granted(d->maps, key, d->scan.started_ns)
@@ -135,13 +140,17 @@ static void scan_name(void *ctx, const struct snp_name_key *key, const struct sn
 		fqdn_cache_partial(d->cache, key, true);
 		daemon_reconcile_news(d, key);
 	}
+	/* What is renewed by look-ups outlives the client's last answer. */
+	if (fqdn_cache_find(d->cache, key, NULL))
+		return;
 	if (row->expiry_ns + 2 * SNP_COLLECT_AFTER_NS <= d->scan.started_ns)
 		maps_collect_name(d->maps, key, d->scan.started_ns - SNP_COLLECT_AFTER_NS);
 }
 
 void daemon_scan_start(struct daemon *d)
 {
-	if (d->scan.stage != SCAN_IDLE)
+	d->scan.again = d->scan.stage != SCAN_IDLE;
+	if (d->scan.again)
 		return;
 	d->scan.stage = SCAN_LEARNED;
 	d->scan.pos = (struct maps_pos){0};
@@ -173,6 +182,8 @@ bool daemon_scan_step(struct daemon *d)
 		log_warn("event=scan-failed stage=%d errno=%d", s->stage, -r);
 	s->pos = (struct maps_pos){0};
 	s->stage = s->stage == SCAN_NAMES ? SCAN_IDLE : s->stage + 1;
+	if (s->stage == SCAN_IDLE && s->again)
+		daemon_scan_start(d); /* news was lost behind where it had been */
 	return s->stage != SCAN_IDLE;
 }
 

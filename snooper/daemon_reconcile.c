@@ -36,13 +36,19 @@ static uint32_t random32(void)
 	return x;
 }
 
+/* How many may be under way: while nobody answers, one name tells whether that has changed. */
+static unsigned int at_once(const struct reconciler *r)
+{
+	return r->failures >= PAUSE_AFTER ? 1 : AT_ONCE;
+}
+
 static void wake(struct daemon *d)
 {
 	struct reconciler *r = &d->reconciler;
 	uint64_t now_ns = clock_boot_ns(), at_ns = fqdn_cache_ask_due(d->cache);
 	struct timeval wait;
 
-	if (at_ns == UINT64_MAX || resolver_pending(r->resolver) >= AT_ONCE)
+	if (at_ns == UINT64_MAX || resolver_pending(r->resolver) >= at_once(r))
 		return; /* news, or an answer, wakes us */
 	if (r->paused_until_ns > at_ns)
 		at_ns = r->paused_until_ns;
@@ -252,8 +258,10 @@ static void ask_name(struct daemon *d, const struct fqdn_name *in_cache)
 	struct fqdn_name name = *in_cache;
 	bool v4, v6;
 
-	if (!l)
+	if (!l) {
+		fqdn_cache_ask(d->cache, &in_cache->key, clock_boot_ns() + SNP_NS_PER_S);
 		return;
+	}
 	memcpy(wire, name.wire, name.wire_len);
 	name.wire = wire;
 	*l = (struct lookup){.d = d, .name = name.key, .waiting = 1, .grant = is_granted(d, &name)};
@@ -271,11 +279,9 @@ static void on_asking(evutil_socket_t fd, short what, void *ctx)
 	struct reconciler *r = &d->reconciler;
 	uint64_t now_ns = clock_boot_ns();
 	unsigned int rate = d->conf->reconcile.rate;
-	/* While nobody answers, one name tells whether that has changed. */
-	unsigned int most = r->failures >= PAUSE_AFTER ? 1 : AT_ONCE;
 	struct fqdn_name name;
 
-	while (now_ns >= r->paused_until_ns && resolver_pending(r->resolver) < most &&
+	while (now_ns >= r->paused_until_ns && resolver_pending(r->resolver) < at_once(r) &&
 	       fqdn_cache_ask_due(d->cache) <= now_ns) {
 		if (!reconcile_may_ask(&r->bucket, rate, now_ns)) {
 			struct timeval wait = {.tv_usec = 1000 + 900000 / rate};
@@ -302,6 +308,12 @@ void daemon_reconcile_news(struct daemon *d, const struct snp_name_key *key)
 	if (!d->reconciler.resolver || !fqdn_cache_find(d->cache, key, &name))
 		return;
 	at_ns = reconcile_at_news(&name, now_ns, random32());
+	if (is_granted(d, &name) && name.asked_ns) {
+		uint64_t renew_ns = reconcile_at_refresh(&name, now_ns, random32());
+
+		if (renew_ns < at_ns)
+			at_ns = renew_ns;
+	}
 	if (name.partial && at_ns < now_ns + TCP_RETRY_NS)
 		at_ns = now_ns + TCP_RETRY_NS;
 	if (at_ns >= name.ask_ns)

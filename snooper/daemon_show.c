@@ -89,8 +89,9 @@ static size_t status_degraded(struct daemon *d, const struct snp_status *st, uin
 		[SNP_DEGRADED_LIMITS_KEPT] = maps_limits_differ(d->maps),
 		[SNP_DEGRADED_UNREACHABLE] = daemon_reconcile_is_unreachable(d),
 		[SNP_DEGRADED_CACHE_FULL] = d->cache_full,
-		[SNP_DEGRADED_RESCANNING] =
-			d->scan.stage != SCAN_IDLE && d->grew_ns[SNP_STAT_RING_LOST],
+		[SNP_DEGRADED_RESCANNING] = d->scan.stage != SCAN_IDLE &&
+					    d->grew_ns[SNP_STAT_RING_LOST] &&
+					    d->grew_ns[SNP_STAT_RING_LOST] + CAP_SHOWN_NS > now_ns,
 	};
 	size_t n = 0;
 

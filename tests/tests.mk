@@ -135,8 +135,10 @@ $(O)/tests/bench/bench_parse.o: $(O)/tests/bench/floor.skel.h
 $(BENCH_C): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(RIG_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lbpf -o $@
+$(O)/tests/bench/bench_cache: $(O)/libsnooper.a
 bench: all $(O)/tests/bench/lookups $(BENCH_C)
 	$(Q)scripts/fetch-servers.sh
+	$(Q)scripts/fetch-grpc-js.sh
 	$(Q)for b in $(BENCH_C); do $$b $(if $(QUICK),--quick) || exit 1; done
 	$(Q)SNOOPER_BUILD=$(O) /usr/bin/python3 tests/bench/bench.py $(if $(QUICK),--quick)
 

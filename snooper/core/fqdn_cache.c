@@ -31,6 +31,7 @@ struct fqdn_cache *fqdn_cache_new(size_t max_names, size_t max_facts)
 	c->max_facts = max_facts;
 	TAILQ_INIT(&c->order);
 	LIST_INIT(&c->watches);
+	LIST_INIT(&c->gone);
 	c->over[0].what = c->over[1].what = FQDN_DUE_OVER;
 	c->ask.what = FQDN_DUE_ASK;
 	/* As many as it will ever need: to make more later would take long, all at once. */
@@ -157,13 +158,13 @@ void fqdn_entry_drop(struct fqdn_cache *c, struct fqdn_entry *e)
 }
 
 /* Room for one more name, that policy needs: one goes that it does not need. */
-static int make_room(struct fqdn_cache *c, bool needed, uint64_t now_ns)
+static int make_room(struct fqdn_cache *c, bool needed)
 {
 	struct fqdn_due *others = &c->over[0];
 
 	if (c->names < c->max_names)
 		return 0;
-	if (others->n && (needed || others->at[0]->due[FQDN_DUE_OVER].ns < now_ns)) {
+	if (needed && others->n) {
 		fqdn_entry_drop(c, others->at[0]);
 		c->counts.evicted_names++;
 		return 0;
@@ -194,9 +195,12 @@ static int come_alive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, u
 static int revive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, uint64_t until_ns)
 {
 	uint32_t readers = e->place;
-	int r = come_alive(c, e, needed, until_ns);
+	int r;
 
+	LIST_REMOVE(e, all_gone);
+	r = come_alive(c, e, needed, until_ns);
 	if (r) {
+		LIST_INSERT_HEAD(&c->gone, e, all_gone);
 		e->place = readers;
 		return r;
 	}
@@ -235,7 +239,7 @@ static void need(struct fqdn_cache *c, struct fqdn_entry *e)
 }
 
 int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const uint8_t *wire,
-		    size_t wire_len, bool needed, uint64_t now_ns, uint64_t until_ns)
+		    size_t wire_len, bool needed, uint64_t until_ns)
 {
 	struct fqdn_entry *e = find(c, key);
 	int r;
@@ -245,7 +249,7 @@ int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 			need(c, e);
 		return 0;
 	}
-	r = make_room(c, needed, now_ns);
+	r = make_room(c, needed);
 	if (r)
 		return r;
 	return e ? revive(c, e, needed, until_ns)

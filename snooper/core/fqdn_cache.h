@@ -8,10 +8,10 @@
  * A name is put, then its facts, as often as they are seen. A deadline never
  * moves earlier. What is over goes by fqdn_cache_expire(), soonest first.
  *
- * Full (max_names, max_facts): what is over goes first; then, for a name that
- * policy needs, the one that policy does not need and that ends soonest; nothing
- * that policy needs is ever taken for another, and a name that it does not need
- * is refused instead. fqdn_cache_counts tells how often.
+ * Full (max_names): for a name that policy needs, one that policy does not need
+ * goes, the one whose first fact ends soonest. Nothing that policy needs is ever
+ * taken for another; a name that it does not need, and a fact above max_facts, is
+ * refused. fqdn_cache_counts tells how often.
  *
  * Every change of a name gets the next number of one sequence, and names stand in
  * the order of their last change (fqdn_watch.h), so that a reader may stop anywhere
@@ -84,7 +84,7 @@ bool fqdn_cache_find(const struct fqdn_cache *c, const struct snp_name_key *key,
  * needed is noted.
  */
 int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const uint8_t *wire,
-		    size_t wire_len, bool needed, uint64_t now_ns, uint64_t until_ns);
+		    size_t wire_len, bool needed, uint64_t until_ns);
 
 /*
  * Record a fact of the kernel (expiry_ns), of another origin (granted_ns), or

@@ -23,11 +23,14 @@ struct fqdn_entry {
 	struct snp_name_key key;
 	struct fqdn_entry *next; /* in its bucket */
 	uint64_t changed;
-	struct {
-		uint64_t ns;
-		uint32_t at; /* in its heap */
-	} due[2];	     /* by enum fqdn_due_what */
-	uint64_t asked_ns;   /* when it was last reconciled */
+	union {
+		struct {
+			uint64_t ns;
+			uint32_t at; /* in its heap */
+		} due[2];	     /* by enum fqdn_due_what */
+		LIST_ENTRY(fqdn_entry) all_gone;
+	};
+	uint64_t asked_ns; /* when it was last reconciled */
 	struct fqdn_fact *facts;
 	uint32_t n_facts, room;
 	uint32_t place; /* in places; of one that is gone: how many readers have to be told */
@@ -77,6 +80,7 @@ struct fqdn_cache {
 	struct fqdn_due ask;
 	struct fqdn_order order;
 	struct fqdn_watches watches;
+	LIST_HEAD(, fqdn_entry) gone;
 	size_t n_gone;
 };
 

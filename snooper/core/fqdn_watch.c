@@ -26,19 +26,18 @@ static void told(struct fqdn_cache *c, struct fqdn_entry *e)
 	if (--e->place)
 		return;
 	c->n_gone--;
+	LIST_REMOVE(e, all_gone);
 	fqdn_entry_free(c, e);
 }
 
 /* w reads no more: what is gone need not wait for it. */
 static void give_up(struct fqdn_watch *w)
 {
-	struct fqdn_node *n, *next;
+	struct fqdn_entry *e, *next;
 
-	for (n = TAILQ_NEXT(&w->node, order); n; n = next) {
-		struct fqdn_entry *e = (struct fqdn_entry *)n;
-
-		next = TAILQ_NEXT(n, order);
-		if (!n->is_reader && e->gone && has_to_tell(w, e))
+	for (e = LIST_FIRST(&w->cache->gone); e; e = next) {
+		next = LIST_NEXT(e, all_gone);
+		if (has_to_tell(w, e))
 			told(w->cache, e);
 	}
 	w->lost = true;
@@ -47,16 +46,16 @@ static void give_up(struct fqdn_watch *w)
 /* Too many wait: the readers that are farthest behind lose their place. */
 static void shed(struct fqdn_cache *c)
 {
-	struct fqdn_node *n = TAILQ_FIRST(&c->order);
+	struct fqdn_watch *w, *slowest;
 
-	while (c->n_gone > FQDN_GONE_MAX && n) {
-		struct fqdn_watch *w = (struct fqdn_watch *)n;
-
-		n = TAILQ_NEXT(n, order);
-		if (!w->node.is_reader || w->lost)
-			continue;
-		give_up(w);
-		n = TAILQ_FIRST(&c->order);
+	while (c->n_gone > FQDN_GONE_MAX) {
+		slowest = NULL;
+		LIST_FOREACH(w, &c->watches, all)
+		if (!w->lost && (!slowest || w->seen < slowest->seen))
+			slowest = w;
+		if (!slowest)
+			return;
+		give_up(slowest);
 	}
 }
 
@@ -74,6 +73,7 @@ void fqdn_watch_gone(struct fqdn_cache *c, struct fqdn_entry *e)
 		return;
 	}
 	fqdn_watch_changed(c, e);
+	LIST_INSERT_HEAD(&c->gone, e, all_gone);
 	c->n_gone++;
 	shed(c);
 }
@@ -112,8 +112,6 @@ enum fqdn_watched fqdn_watch_next(struct fqdn_watch *w, struct fqdn_name *out)
 		struct fqdn_entry *e = (struct fqdn_entry *)n;
 		bool tell = !n->is_reader && (!e->gone || has_to_tell(w, e));
 
-		if (tell && !w->synced && e->changed > w->began)
-			break;
 		TAILQ_REMOVE(&c->order, &w->node, order);
 		TAILQ_INSERT_AFTER(&c->order, n, &w->node, order);
 		if (!tell)

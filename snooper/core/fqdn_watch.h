@@ -3,7 +3,8 @@
  * fqdn_watch.h - read the cache, then what changes in it.
  *
  * core: pure. A reader gets every name in the order of its last change: first
- * what was there when it began, then FQDN_WATCH_SYNCED, then what changes. It holds
+ * what was there when it began (what changes meanwhile in its new state), then
+ * FQDN_WATCH_SYNCED, once it has read all, then what changes. It holds
  * no queue: a name that changes twice before it is read is read once, in its last
  * state. One that is gone is kept until all were told; of a reader so slow that
  * FQDN_GONE_MAX of them wait for it, the place is given up.

@@ -224,6 +224,8 @@ int maps_stats(struct maps *m, uint64_t stats[SNP_STAT_MAX])
 	return 0;
 }
 
+#define UNTRUSTED_ROWS 256 /* as snp_maps.bpf.h has it */
+
 static int by_answers(const void *a, const void *b)
 {
 	const struct snp_status_server *x = a, *y = b;
@@ -233,18 +235,22 @@ static int by_answers(const void *a, const void *b)
 
 size_t maps_untrusted(struct maps *m, struct snp_status_server *out, size_t room)
 {
+	struct snp_status_server all[UNTRUSTED_ROWS];
 	struct snp_addr key, *last = NULL;
 	int fd = MAP_FD(m, snp_untrusted);
 	size_t n = 0;
 
-	while (n < room && !bpf_map_get_next_key(fd, last, &key)) {
+	while (n < UNTRUSTED_ROWS && !bpf_map_get_next_key(fd, last, &key)) {
 		__u64 answers;
 
 		if (!bpf_map_lookup_elem(fd, &key, &answers))
-			out[n++] = (struct snp_status_server){.addr = key, .answers = answers};
+			all[n++] = (struct snp_status_server){.addr = key, .answers = answers};
 		last = &key;
 	}
-	qsort(out, n, sizeof(*out), by_answers);
+	qsort(all, n, sizeof(*all), by_answers);
+	if (n > room)
+		n = room;
+	memcpy(out, all, n * sizeof(*out));
 	return n;
 }
 

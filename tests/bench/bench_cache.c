@@ -52,7 +52,7 @@ static void put(struct fqdn_cache *c, uint32_t i, unsigned int per_name, uint64_
 
 	memcpy(wire + 1, &key.id, sizeof(key.id));
 	memcpy(fact.addr.b + 8, &i, sizeof(i));
-	if (fqdn_cache_name(c, &key, wire, sizeof(wire), false, 0, 0) ||
+	if (fqdn_cache_name(c, &key, wire, sizeof(wire), false, 0) ||
 	    fqdn_cache_put(c, &key, &fact) < 0)
 		abort();
 }
@@ -114,6 +114,8 @@ static void run(unsigned int per_name)
 
 int main(int argc, char **argv)
 {
-	run(argc > 1 ? (unsigned int)atoi(argv[1]) : 1);
+	unsigned int per_name = argc > 1 ? (unsigned int)atoi(argv[1]) : 0;
+
+	run(per_name ? per_name : 1);
 	return 0;
 }

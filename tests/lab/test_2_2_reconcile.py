@@ -211,6 +211,15 @@ def test_2_3_truncated_names_are_asked_by_the_daemon(lab):
     assert snooperd.names()['cut.many.test']['truncated'] is True
 
 
+def test_2_3_truncated_and_empty(lab):
+    """TC=1 with nothing in it, as servers answer that limit their rate: asked for at once, not by the next scan."""
+    snooperd = start(lab)
+    with Scripted(lab.outside, JUDGE, answers(w.a(w.QNAME, THEIRS))), \
+            Scripted(lab.outside, lab.outside.ip4, answers(flags=0x8380)):
+        assert len(lab.node.call(ask, lab.outside.ip4, [w.query(7, 'empty.test')])) == 1
+        wait_until(lambda: set(addresses(snooperd, 'empty.test')) == {THEIRS}, what='found')
+
+
 def test_2_3_unreadable_answers_are_asked_by_the_daemon(lab):
     snooperd = start(lab)
     broken = [w.rr(w.QNAME, w.A, socket.inet_aton(OURS), rdlength=3)]

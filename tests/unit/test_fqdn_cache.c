@@ -34,7 +34,7 @@ static int name(struct fqdn_cache *c, uint64_t id, bool needed)
 	struct snp_name_key key = {.id = id};
 	uint8_t wire[] = {1, 'a', 0};
 
-	return fqdn_cache_name(c, &key, wire, sizeof(wire), needed, 0, 0);
+	return fqdn_cache_name(c, &key, wire, sizeof(wire), needed, 0);
 }
 
 static bool has(const struct fqdn_cache *c, uint64_t id)
