@@ -181,8 +181,12 @@ static __always_inline __u32 learn_message(struct learn *l)
 	slot->now_ns = bpf_ktime_get_boot_ns();
 	learn_question(l, &p->src, p->sport, p->dport, slot->now_ns, &want);
 	asked = question_find(l->skb, &want, l->conf->query_timeout_ms, &head, &why);
-	if (!asked)
-		return learn_is_own(l) ? 0 : why + 1;
+	if (!asked) {
+		if (!learn_is_own(l))
+			return why + 1;
+		snp_count(SNP_STAT_OWN);
+		return 0;
+	}
 	slot->detour = (head & SNP_Q_STATE) == SNP_Q_DETOUR;
 	if (w->flags & 0xf) {
 		question_close(asked, head);

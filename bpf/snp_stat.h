@@ -86,7 +86,8 @@
 	X(BYPASS_UNKNOWN, "bypass_unknown",                                                        \
 	  "a proxy in a network namespace that cannot be judged")                                  \
 	X(BYPASS_PEER, "bypass_has_peer", "sends on a socket that has a peer: never rewritten")    \
-	X(REVEALED, "bypass_translated", "fallback addresses shown as the proxy's")
+	X(REVEALED, "bypass_translated", "fallback addresses shown as the proxy's")                \
+	X(OWN, "own_lookups", "answers to snooperd's own look-ups: not learned from")
 
 #define SNP_STAT_ENUM(name, ...) SNP_STAT_##name,
 enum snp_stat {

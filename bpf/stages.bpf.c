@@ -33,32 +33,30 @@ __attribute__((noinline)) int snp_read_records(__u32 at)
 	return slot ? dns_walk_records(&slot->walk) : DNS_E(NO_SCRATCH);
 }
 
+/* The configuration that the slot's run goes by. */
+static __always_inline struct snp_kconf *stage_conf(const struct snp_scratch_slot *slot)
+{
+	__u32 which = slot->conf & 1;
+
+	return bpf_map_lookup_elem(&snp_conf, &which);
+}
+
 /* Write what the slot's message says. How many addresses stand in the maps now. */
 __attribute__((noinline)) int snp_commit(__u32 at)
 {
 	struct snp_scratch_slot *slot = snp_scratch_at(at);
-	struct snp_kconf *conf;
-	__u32 which;
+	struct snp_kconf *conf = slot ? stage_conf(slot) : NULL;
 
-	if (!slot)
-		return 0;
-	which = slot->conf & 1;
-	conf = bpf_map_lookup_elem(&snp_conf, &which);
-	return conf ? commit_message(slot, conf) : 0;
+	return slot && conf ? commit_message(slot, conf) : 0;
 }
 
 /* Note that the slot's message could not be read. */
 __attribute__((noinline)) int snp_commit_unread(__u32 at)
 {
 	struct snp_scratch_slot *slot = snp_scratch_at(at);
-	struct snp_kconf *conf;
-	__u32 which;
+	struct snp_kconf *conf = slot ? stage_conf(slot) : NULL;
 
-	if (!slot)
-		return 0;
-	which = slot->conf & 1;
-	conf = bpf_map_lookup_elem(&snp_conf, &which);
-	if (conf)
+	if (slot && conf)
 		commit_unread(slot, conf);
 	return 0;
 }

@@ -359,6 +359,9 @@ int daemon_reconcile_changed(struct daemon *d, const struct snp_conf *was)
 	    was->reconcile.n_servers == now->reconcile.n_servers &&
 	    !memcmp(was->reconcile.servers, now->reconcile.servers, size))
 		return 0;
+	if (d->scan.stage == SCAN_IDLE)
+		d->scan.started_ns =
+			0; /* the next tick reads the maps: what was off is pending, or the other way */
 	return daemon_reconcile_start(d);
 }
 

@@ -88,7 +88,8 @@ int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 
 /*
  * Record a fact of the kernel (expiry_ns), of another origin (granted_ns), or
- * both; what is 0 is left as it is. 0; 1: that was news; -ENOENT when the name is
+ * both; what is 0 is left as it is, and so is an outcome, unless asking was switched
+ * on or off since. 0; 1: that was news; -ENOENT when the name is
  * not known; -ENOSPC at max_facts; -ENOMEM.
  */
 int fqdn_cache_put(struct fqdn_cache *c, const struct snp_name_key *name,

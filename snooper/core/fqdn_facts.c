@@ -75,6 +75,11 @@ static bool renew(struct fqdn_fact *have, const struct fqdn_fact *fact)
 	bool news = later(&have->expiry_ns, fact->expiry_ns);
 
 	news |= later(&have->granted_ns, fact->granted_ns);
+	/* Whether anybody asks about it has changed since. */
+	if ((have->reconcile == FQDN_OFF) != (fact->reconcile == FQDN_OFF)) {
+		have->reconcile = fact->reconcile;
+		news = true;
+	}
 	if (fact->expiry_ns) {
 		later(&have->last_seen_ns, fact->last_seen_ns);
 		have->ttl_s = fact->ttl_s;

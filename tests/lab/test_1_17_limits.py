@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import resource
 import socket
 import subprocess
 import time
@@ -319,6 +320,34 @@ def test_1_17_question_flood_of_another_process(lab, server):
             going.result()
     assert snooperd.refused('question_evicted') > 0, 'the flood was none: this proved nothing'
     snooperd.wait_for(*names)
+
+
+def open_questions(address, sockets, each):
+    """Questions that nobody answers, on so many sockets that no line of the table of all has room left."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (sockets + 100,) * 2)
+    socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(sockets)]
+    for number, sock in enumerate(socks):
+        for ident in range(each):
+            sock.sendto(w.query(ident, f'n{number}-{ident}.open.test'), (address, 53))
+    yield sockets * each
+    while True:
+        yield 0
+
+
+def test_1_17_question_flood_of_many_sockets(lab, server):
+    """The table of all is full of somebody's open questions: others' wait in their own sockets, none evicted."""
+    snooperd = start(lab)
+    before = snooperd.counter('queries_noted')
+    with lab.node.steps(open_questions, COLD, 1500, 24, deadline=60) as flood:
+        asked = flood.next()
+        wait_until(lambda: snooperd.counter('queries_noted') - before == asked, what='all noted')
+        names = numbered('victim', 200)
+        for name in names[:50]:  # a socket each, as stub resolvers make them
+            assert lab.node.call(ask_all, server.address, [name]) == 1
+        assert lab.node.call(ask_all, server.address, names[50:]) == 150
+        snooperd.wait_for(*names)
+    assert snooperd.refused('question_evicted') == 0
+    assert snooperd.refused('unasked') == 0 and snooperd.refused('question_storage') == 0
 
 
 def test_1_17_question_flood_of_one_socket(lab):

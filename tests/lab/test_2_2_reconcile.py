@@ -139,6 +139,20 @@ def test_2_2_f29_other_addresses_are_a_union_when_renewed(lab):
     assert 0 < line[THEIRS]['expires_in_ms'] <= 60000
 
 
+def test_2_2_killed_and_back_knows_what_it_found(lab):
+    """kill -9 between a look-up and its end: the next snooperd shows the fact, its origin and what is left of it."""
+    snooperd = start(lab, mode='refresh')
+    with Scripted(lab.outside, JUDGE, answers(w.a(w.QNAME, THEIRS, ttl=60))):
+        learned_by_client(lab, 'geo.test')
+        wait_until(lambda: set(addresses(snooperd, 'geo.test')) == {OURS, THEIRS}, what='both')
+    snooperd.kill9()
+    snooperd.start()
+    line = addresses(snooperd, 'geo.test')
+    assert line[OURS]['origin'] == 'kernel' and line[THEIRS]['origin'] == 'resolver'
+    assert 0 < line[THEIRS]['expires_in_ms'] <= 60000
+    assert {a['reconcile'] for a in line.values()} <= {'pending', 'unreachable'}
+
+
 def test_2_2_refresh_renews_for_ten_lifetimes(lab):
     """A name of TTL 1 lives on without its client, and ends ten lifetimes after the client asked."""
     snooperd = start(lab, mode='refresh')
@@ -163,6 +177,23 @@ def test_2_2_reload_changes_servers(lab):
         snooperd.write_conf()
         assert snooperd.ctl('reload').returncode == 0
         wait_until(lambda: outcome(snooperd, 'one.test') == 'confirmed', what='confirmed')
+
+
+def test_2_2_reload_switches_it_off_and_on(lab):
+    """What is shown follows the mode, without a client asking again."""
+    snooperd = start(lab)
+
+    def switch(mode):
+        snooperd.conf['reconcile']['mode'] = mode
+        snooperd.write_conf()
+        assert snooperd.ctl('reload').returncode == 0
+    with Scripted(lab.outside, JUDGE, VERDICTS['confirmed']):
+        learned_by_client(lab, 'one.test')
+        wait_until(lambda: outcome(snooperd, 'one.test') == 'confirmed', what='confirmed')
+        switch('off')
+        wait_until(lambda: outcome(snooperd, 'one.test') == 'off', what='off')
+        switch('verify')
+        wait_until(lambda: outcome(snooperd, 'one.test') == 'confirmed', what='confirmed again')
 
 
 def test_2_2_rate(lab):
@@ -196,6 +227,7 @@ def test_2_2_own_questions_are_not_learned(lab):
     assert addresses(snooperd, 'own.test')[THEIRS]['origin'] == 'resolver'
     status = snooperd.status()['kernel']
     assert status['answers_learned'] == 1 and status['refused']['unasked'] == 0
+    assert snooperd.counter('own_lookups') >= 1
 
 
 def test_2_3_truncated_names_are_asked_by_the_daemon(lab):
