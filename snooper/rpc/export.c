@@ -27,11 +27,6 @@ struct listing {
 	uint64_t cursor;
 };
 
-static void malformed(struct grpc_call *call)
-{
-	grpc_call_finish(call, GRPC_INTERNAL, "the request message is malformed");
-}
-
 static bool emit(void *ctx, const struct snp_listed_name *name)
 {
 	struct grpc_call *call = ctx;
@@ -69,7 +64,7 @@ static void list_start(void *ctx, struct grpc_call *call, const uint8_t *request
 	struct listing *l = m ? calloc(1, sizeof(*l)) : NULL;
 
 	if (!m) {
-		malformed(call);
+		grpc_call_malformed(call);
 		return;
 	}
 	if (l && m->pattern[0])
@@ -91,7 +86,7 @@ static void status_start(void *ctx, struct grpc_call *call, const uint8_t *reque
 	struct snp_status st = {0};
 
 	if (!m) {
-		malformed(call);
+		grpc_call_malformed(call);
 		return;
 	}
 	snooper__v1__status_request__free_unpacked(m, NULL);
@@ -109,7 +104,7 @@ static void reload_start(void *ctx, struct grpc_call *call, const uint8_t *reque
 	int err;
 
 	if (!m) {
-		malformed(call);
+		grpc_call_malformed(call);
 		return;
 	}
 	snooper__v1__reload_request__free_unpacked(m, NULL);

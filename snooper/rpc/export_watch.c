@@ -82,7 +82,7 @@ void export_watch_start(void *ctx, struct grpc_call *call, const uint8_t *reques
 	int r = -ENOMEM;
 
 	if (!m) {
-		grpc_call_finish(call, GRPC_INTERNAL, "the request message is malformed");
+		grpc_call_malformed(call);
 		return;
 	}
 	if (w)

@@ -71,9 +71,14 @@ void grpc_session_enqueue(struct grpc_session *s, struct grpc_call *c);
 void grpc_session_wake(struct grpc_session *s, struct grpc_call *c);
 /* Have a refusal told. */
 void grpc_session_refused(const struct grpc_session *s, enum grpc_count why, const char *detail);
+/* c, which was refused, is told so, and then the connection ends with all that is open. */
+void grpc_session_part(struct grpc_session *s, const struct grpc_call *c, enum grpc_count why);
 const struct grpc_service *grpc_session_service(const struct grpc_session *s);
 
-/* grpc_request.c: bytes of the body, its end, and that the request was dealt with. 0, or -ENOMEM. */
+/* grpc_request.c: a field of its headers. */
+void grpc_request_header(struct grpc_call *c, const uint8_t *name, size_t name_len,
+			 const uint8_t *value, size_t value_len);
+/* Bytes of the body, its end, and that the request was dealt with. 0, or -ENOMEM. */
 int grpc_request_input(struct grpc_call *c, const uint8_t *bytes, size_t n);
 void grpc_request_ended(struct grpc_call *c);
 void grpc_request_next(struct grpc_call *c);

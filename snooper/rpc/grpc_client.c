@@ -320,10 +320,15 @@ int grpc_client_call(struct grpc_client *c, const char *method, const uint8_t *r
 	err = submit(c, method);
 	while (!err && !c->over) {
 		err = send_all(c, timeout_ms);
-		if (err == -EPIPE)
+		if (err == -EPIPE || err == -ECONNRESET)
 			err = 0; /* it may have said why: read that first */
 		if (!err)
 			err = receive(c, timeout_ms);
+		/* Answered, and hung up on before all of the request was there. */
+		if (err == -ECONNRESET && c->has_code) {
+			c->over = true;
+			err = 0;
+		}
 		if (!err)
 			err = c->err;
 		if (!err && !c->over && !nghttp2_session_want_read(c->h2))

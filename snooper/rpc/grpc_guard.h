@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-/* Append only. X(NAME, "name", "what happened") */
+/* A name once used keeps its meaning. X(NAME, "name", "what happened") */
 #define GRPC_COUNTS(X)                                                                             \
 	/* who does not come in */                                                                 \
 	X(CONNS_FULL, "conns_full", "a connection above the limit of all")                         \
@@ -22,9 +22,10 @@
 	X(HELLO_TIMEOUT, "hello_timeout", "no HTTP/2 in time")                                     \
 	X(DENIED, "denied", "a call without the right to it")                                      \
 	/* what costs a call */                                                                    \
-	X(MESSAGE_SIZE, "message_size", "a request message above 64 KiB")                          \
 	X(HEADER_SIZE, "header_size", "request headers above 8 KiB")                               \
 	/* what costs the connection */                                                            \
+	X(MESSAGE_SIZE, "message_size", "a request message above 64 KiB")                          \
+	X(MALFORMED, "malformed", "a request that is no message of its type")                      \
 	X(STREAMS, "streams", "more calls at once than announced")                                 \
 	X(RESETS, "resets", "streams reset faster than calls are made (rapid reset)")              \
 	X(PINGS, "pings", "PING flood")                                                            \

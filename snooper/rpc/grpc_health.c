@@ -29,7 +29,7 @@ static bool asked(struct grpc_call *call, const uint8_t *request, size_t n, bool
 		grpc__health__v1__health_check_request__unpack(NULL, n, request);
 
 	if (!m) {
-		grpc_call_finish(call, GRPC_INTERNAL, "the request message is malformed");
+		grpc_call_malformed(call);
 		return false;
 	}
 	*known = serves(grpc_call_service(call), m->service);

@@ -71,4 +71,10 @@ void grpc_call_wake(struct grpc_call *call);
 /* The end. What was written is still delivered. text (NULL: none) is for a person. */
 void grpc_call_finish(struct grpc_call *call, enum grpc_code code, const char *text);
 
+/*
+ * The request is no message of its type, which no library sends: the end of the call, and
+ * of the connection. state is given back, if there is one.
+ */
+void grpc_call_malformed(struct grpc_call *call);
+
 #endif

@@ -110,7 +110,7 @@ void grpc_reflection_next(void *state, struct grpc_call *call, const uint8_t *re
 	uint8_t *at;
 
 	if (!m) {
-		grpc_call_finish(call, GRPC_INTERNAL, "the request message is malformed");
+		grpc_call_malformed(call);
 		return;
 	}
 	if (a) {

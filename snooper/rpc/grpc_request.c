@@ -6,6 +6,35 @@
 
 #include "snooper/rpc/grpc_call.h"
 
+static bool is(const uint8_t *text, size_t n, const char *want)
+{
+	return n == strlen(want) && !memcmp(text, want, n);
+}
+
+/* application/grpc, alone or as protobuf; the rest of the family is not spoken here. */
+static bool is_grpc_type(const uint8_t *value, size_t n)
+{
+	static const char type[] = "application/grpc", codec[] = "+proto";
+	size_t len = sizeof(type) - 1;
+
+	if (n < len || memcmp(value, type, len))
+		return false;
+	if (n - len >= sizeof(codec) - 1 && !memcmp(value + len, codec, sizeof(codec) - 1))
+		len += sizeof(codec) - 1;
+	return n == len || value[len] == ';' || value[len] == ' ';
+}
+
+void grpc_request_header(struct grpc_call *c, const uint8_t *name, size_t name_len,
+			 const uint8_t *value, size_t value_len)
+{
+	if (is(name, name_len, ":method"))
+		c->post = is(value, value_len, "POST");
+	else if (is(name, name_len, "content-type"))
+		c->grpc_type = is_grpc_type(value, value_len);
+	else if (is(name, name_len, ":path") && value_len < sizeof(c->path))
+		memcpy(c->path, value, value_len); /* the rest is zero from the start */
+}
+
 void grpc_request_refuse(struct grpc_call *c, enum grpc_code code, const char *text)
 {
 	grpc_call_finish(c, code, text);
@@ -16,8 +45,8 @@ static void refuse_bytes(struct grpc_call *c, long err)
 {
 	switch (err) {
 	case -EMSGSIZE:
-		grpc_session_refused(c->session, GRPC_COUNT_MESSAGE_SIZE, c->path);
 		grpc_request_refuse(c, GRPC_RESOURCE_EXHAUSTED, "request message too large");
+		grpc_session_part(c->session, c, GRPC_COUNT_MESSAGE_SIZE);
 		break;
 	case -EOPNOTSUPP:
 		grpc_request_refuse(c, GRPC_UNIMPLEMENTED,
@@ -29,6 +58,12 @@ static void refuse_bytes(struct grpc_call *c, long err)
 	default:
 		grpc_request_refuse(c, GRPC_INTERNAL, "not a gRPC message");
 	}
+}
+
+void grpc_call_malformed(struct grpc_call *c)
+{
+	grpc_request_refuse(c, GRPC_INTERNAL, "the request message is malformed");
+	grpc_session_part(c->session, c, GRPC_COUNT_MALFORMED);
 }
 
 /* To be looked at after the request before it. Never more than the stream's window. */

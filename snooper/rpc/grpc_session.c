@@ -32,12 +32,18 @@ struct grpc_session {
 	void (*woken)(void *ctx);
 	void *owner; /* theirs */
 	bool ready, calmed;
+	int32_t last_words; /* the stream whose answer is the last; 0: none is waited for */
 };
 
 void grpc_session_refused(const struct grpc_session *s, enum grpc_count why, const char *detail)
 {
 	if (s->refused)
 		s->refused(s->owner, why, detail);
+}
+
+static void let_go(struct grpc_session *s)
+{
+	nghttp2_session_terminate_session(s->h2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 /* Too much of something: say so, and let go. What is open ends with the connection. */
@@ -47,7 +53,16 @@ static void calm(struct grpc_session *s, enum grpc_count why)
 		return;
 	s->calmed = true;
 	grpc_session_refused(s, why, "");
-	nghttp2_session_terminate_session(s->h2, NGHTTP2_ENHANCE_YOUR_CALM);
+	let_go(s);
+}
+
+void grpc_session_part(struct grpc_session *s, const struct grpc_call *c, enum grpc_count why)
+{
+	if (s->calmed)
+		return;
+	s->calmed = true;
+	grpc_session_refused(s, why, c->path);
+	s->last_words = c->stream_id; /* after GOAWAY nghttp2 sends no answer any more */
 }
 
 void grpc_session_enqueue(struct grpc_session *s, struct grpc_call *c)
@@ -101,24 +116,6 @@ static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, voi
 	return 0;
 }
 
-static bool is(const uint8_t *text, size_t n, const char *want)
-{
-	return n == strlen(want) && !memcmp(text, want, n);
-}
-
-/* application/grpc, alone or as protobuf; the rest of the family is not spoken here. */
-static bool is_grpc_type(const uint8_t *value, size_t n)
-{
-	static const char type[] = "application/grpc", codec[] = "+proto";
-	size_t len = sizeof(type) - 1;
-
-	if (n < len || memcmp(value, type, len))
-		return false;
-	if (n - len >= sizeof(codec) - 1 && !memcmp(value + len, codec, sizeof(codec) - 1))
-		len += sizeof(codec) - 1;
-	return n == len || value[len] == ';' || value[len] == ' ';
-}
-
 static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint8_t *name,
 		     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
 		     void *user_data)
@@ -135,14 +132,8 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint
 	if (!c)
 		return 0;
 	c->header_bytes += bytes;
-	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-		return 0;
-	if (is(name, name_len, ":method"))
-		c->post = is(value, value_len, "POST");
-	else if (is(name, name_len, "content-type"))
-		c->grpc_type = is_grpc_type(value, value_len);
-	else if (is(name, name_len, ":path") && value_len < sizeof(c->path))
-		memcpy(c->path, value, value_len); /* the rest is zero from the start */
+	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+		grpc_request_header(c, name, name_len, value, value_len);
 	return 0;
 }
 
@@ -253,9 +244,12 @@ on_invalid_frame(nghttp2_session *h2, const nghttp2_frame *frame, int error, voi
 static int on_stream_close(nghttp2_session *h2, int32_t stream_id, uint32_t code, void *user_data)
 {
 	struct grpc_call *c = call_of(h2, stream_id);
+	struct grpc_session *s = user_data;
 
+	if (stream_id == s->last_words)
+		let_go(s);
 	if (c)
-		drop_call(user_data, c);
+		drop_call(s, c);
 	return 0;
 }
 

@@ -268,19 +268,41 @@ static void errors_of_the_protocol_are_told_by_their_name(void **state)
 }
 
 /* Too large for a request, and no reason to part. */
-static void large_request_costs_its_call_only(void **state)
+static void large_headers_cost_their_call_only(void **state)
 {
 	struct caller *c = *state;
 
 	put_call(c, 1, GRPC_MAX_HEADER_BYTES / 34 + 5);
-	put_call(c, 3, 0);
-	put_frame(c, DATA, 0, 3, "\0\x40\0\0\0", 5); /* a gigabyte is announced */
 	assert_int_equal(say(c), 0);
 	assert_int_equal(listen_for_goaway(c), -1);
 	assert_true(grpc_session_alive(c->session) && !grpc_session_calmed(c->session));
 	assert_int_equal(c->told.times[GRPC_COUNT_HEADER_SIZE], 1);
-	assert_int_equal(c->told.times[GRPC_COUNT_MESSAGE_SIZE], 1);
-	assert_int_equal(c->told.all, 2);
+	assert_int_equal(c->told.all, 1);
+}
+
+/* Its call is answered, and then the connection ends; the second one is not even looked at. */
+static void huge_message_ends_it(void **state)
+{
+	struct caller *c = *state;
+
+	put_call(c, 1, 0);
+	put_frame(c, DATA, 0, 1, "\0\x40\0\0\0", 5); /* a gigabyte is announced */
+	put_call(c, 3, 0);
+	put_frame(c, DATA, 0, 3, "\0\0\1\0\1", 5);
+	assert_int_equal(say(c), 0);
+	assert_calmed(c, GRPC_COUNT_MESSAGE_SIZE);
+}
+
+static void request_that_is_no_message_ends_it(void **state)
+{
+	struct caller *c = *state;
+
+	put_call(c, 1, 0);
+	put_frame(c, DATA, 1, 1, "\0\0\0\0\3\x0a\5a", 8); /* five bytes announced, one there */
+	assert_int_equal(say(c), 0);
+	assert_int_equal(listen_for_goaway(c), -1);
+	grpc_session_work(c->session);
+	assert_calmed(c, GRPC_COUNT_MALFORMED);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -294,7 +316,9 @@ int main(void)
 		TEST(resets_that_we_are_made_to_send_count),
 		TEST(block_of_many_fields_ends_it),
 		TEST(small_block_that_unpacks_to_much_ends_it),
-		TEST(large_request_costs_its_call_only),
+		TEST(large_headers_cost_their_call_only),
+		TEST(huge_message_ends_it),
+		TEST(request_that_is_no_message_ends_it),
 		TEST(errors_of_the_protocol_are_told_by_their_name),
 	};
 

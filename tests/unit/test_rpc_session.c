@@ -120,17 +120,23 @@ static void too_many_headers_are_refused(void **state)
 
 static void caller_who_is_refused_is_told_to_stop_sending(void **state)
 {
-	struct h2_body body = {B("\0\0\1\0\1"), 0, true};
-	struct h2_answer *a;
-	struct h2_loop l;
+	/* Compressed, and too long, which is the connection's end as well. */
+	struct h2_body bodies[] = {{B("\1\0\0\0\1"), 0, true}, {B("\0\0\1\0\1"), 0, true}};
+	const int codes[] = {GRPC_UNIMPLEMENTED, GRPC_RESOURCE_EXHAUSTED};
 
-	h2_loop_init(&l, &service, BOTH, 65535);
-	a = h2_answer(&l, h2_request(&l, "POST", STATUS, GRPC_TYPE, &body));
-	h2_loop_run(&l, TURNS);
-	assert_int_equal(a->code, GRPC_RESOURCE_EXHAUSTED);
-	assert_true(a->closed);
-	assert_int_equal(a->reset, NGHTTP2_NO_ERROR);
-	h2_loop_fini(&l);
+	for (int i = 0; i < 2; i++) {
+		struct h2_answer *a;
+		struct h2_loop l;
+
+		h2_loop_init(&l, &service, BOTH, 65535);
+		a = h2_answer(&l, h2_request(&l, "POST", STATUS, GRPC_TYPE, &bodies[i]));
+		h2_loop_run(&l, TURNS);
+		assert_int_equal(a->code, codes[i]);
+		assert_true(a->closed);
+		assert_int_equal(a->reset, NGHTTP2_NO_ERROR);
+		assert_int_equal(grpc_session_alive(l.session), i == 0);
+		h2_loop_fini(&l);
+	}
 }
 
 static int code_with(unsigned int rights, const char *path)
