@@ -147,8 +147,10 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 		log_warn("event=ring-lost lost=%" PRIu64
 			 " hint=\"state is kept, reading the maps again; raise limits.ring\"",
 			 lost);
-	if (lost || now_ns - d->scan.started_ns > SCAN_EVERY_NS)
+	if (lost || now_ns - d->scan.started_ns > SCAN_EVERY_NS) {
+		daemon_untrusted_look(d, d->stats, now_ns);
 		start_scan(d);
+	}
 	follow_proxy_cgroup(d);
 	for (size_t i = 0; i < d->conf->proxy.n_addresses; i++)
 		look_at_proxy(&d->conf->proxy.addresses[i]);
@@ -305,6 +307,7 @@ static int start(struct daemon *d, struct maps_problem *why)
 			 strerror(-r));
 		return r;
 	}
+	daemon_untrusted_start(d);
 	note_growth(d, clock_boot_ns());
 	memset(d->grew_ns, 0, sizeof(d->grew_ns));
 	/* Whole before we say that we are ready: every name learned meanwhile. */

@@ -35,8 +35,7 @@ struct scan {
 };
 
 #define DAEMON_TTL_ZERO_NS (10 * SNP_NS_PER_S) /* how long what was learned with TTL 0 is shown */
-#define UNTRUSTED_SHOWN	   64
-#define DAEMON_SLICE	   2048 /* facts shown in a turn, at a look-up each */
+#define DAEMON_SLICE	   2048		       /* facts shown in a turn, at a look-up each */
 
 struct daemon {
 	const char *conf_path;
@@ -53,6 +52,7 @@ struct daemon {
 	uint64_t proxy_cgroup_id; /* that the programs are attached to, 0: none */
 	struct scan scan;
 	struct reconciler reconciler;
+	struct untrusted untrusted;
 	bool cache_full;
 	uint64_t told_changes; /* of the cache, up to which its watches were woken */
 	struct {
@@ -63,7 +63,7 @@ struct daemon {
 	uint64_t stats[SNP_STAT_MAX], grew_ns[SNP_STAT_MAX];
 	/* daemon_show.c */
 	const char *degraded[SNP_DEGRADED_END];
-	struct snp_status_server untrusted[UNTRUSTED_SHOWN];
+	struct snp_status_server untrusted_rows[UNTRUSTED_ROWS]; /* as last read */
 };
 
 /* daemon.c: run until told to stop. An exit status of snooperd(8). */
@@ -95,6 +95,13 @@ int daemon_watch_open(void *ctx, const char *pattern, void **watch);
 int daemon_watch_next(void *ctx, void *watch, export_change_fn emit, void *emit_ctx);
 void daemon_watch_close(void *ctx, void *watch);
 void daemon_tell_changes(struct daemon *d);
+
+/*
+ * daemon_untrusted.c: fill d->untrusted_rows, the loudest first, and take away who was silent
+ * for long. stats were read before. Returns how many rows there are.
+ */
+void daemon_untrusted_start(struct daemon *d);
+size_t daemon_untrusted_look(struct daemon *d, const uint64_t *stats, uint64_t now_ns);
 
 /* daemon_show.c: the source behind the gRPC face */
 int daemon_list(void *ctx, const char *pattern, uint64_t *cursor, export_emit_fn emit,

@@ -19,13 +19,15 @@ static void write_metrics(void *ctx, struct metrics_text *t)
 	struct snp_status status;
 	struct snp_metrics m = {
 		.status = &status,
-		.cache = fqdn_cache_counts(d->cache),
 		.maps = maps,
 		.n_maps = MAPS_FILLS,
 		.counts = counts,
 		.n_counts = sizeof(counts) / sizeof(counts[0]),
 		.grpc_refused = grpc,
 		.n_grpc_refused = GRPC_COUNT_MAX,
+		.watches = export_watches(d->export)->watches,
+		.watch_lost = export_watches(d->export)->watch_lost,
+		.untrusted_aged = d->untrusted.aged,
 		.collected = d->scan.collected,
 		.put_back = d->scan.put_back,
 		.longest_turn_ns = d->turns.longest_ns,

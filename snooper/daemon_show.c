@@ -67,6 +67,11 @@ static void status_proxy(struct daemon *d, struct snp_status *st, uint64_t now_n
 		daemon_ms_between(bypassed_since ? bypassed_since : active_since, now_ns);
 }
 
+static bool is_recent(uint64_t grew_ns, uint64_t now_ns)
+{
+	return grew_ns && grew_ns + CAP_SHOWN_NS > now_ns;
+}
+
 /* Degradations: caps and losses that were reached in the last minute, and standing ones. */
 static size_t status_degraded(struct daemon *d, const struct snp_status *st, uint64_t now_ns)
 {
@@ -90,16 +95,13 @@ static size_t status_degraded(struct daemon *d, const struct snp_status *st, uin
 		[SNP_DEGRADED_UNREACHABLE] = daemon_reconcile_is_unreachable(d),
 		[SNP_DEGRADED_CACHE_FULL] = d->cache_full,
 		[SNP_DEGRADED_RESCANNING] = d->scan.stage != SCAN_IDLE &&
-					    d->grew_ns[SNP_STAT_RING_LOST] &&
-					    d->grew_ns[SNP_STAT_RING_LOST] + CAP_SHOWN_NS > now_ns,
+					    is_recent(d->grew_ns[SNP_STAT_RING_LOST], now_ns),
+		[SNP_DEGRADED_UNTRUSTED] = is_recent(d->untrusted.unlisted_grew, now_ns),
 	};
 	size_t n = 0;
 
-	for (size_t i = 0; i < sizeof(recent) / sizeof(recent[0]); i++) {
-		uint64_t grew_ns = d->grew_ns[recent[i].stat];
-
-		is[recent[i].reason] = grew_ns && grew_ns + CAP_SHOWN_NS > now_ns;
-	}
+	for (size_t i = 0; i < sizeof(recent) / sizeof(recent[0]); i++)
+		is[recent[i].reason] = is_recent(d->grew_ns[recent[i].stat], now_ns);
 	for (unsigned int reason = 0; reason < SNP_DEGRADED_END; reason++)
 		if (is[reason])
 			d->degraded[n++] = snp_degraded_text(reason);
@@ -110,6 +112,7 @@ void daemon_status(void *ctx, struct snp_status *st)
 {
 	struct daemon *d = ctx;
 	uint64_t now_ns = clock_boot_ns();
+	const struct fqdn_cache_counts *counts = fqdn_cache_counts(d->cache);
 	static const char *const modes[] = {"observe", "audit", "enforce"};
 
 	memset(st, 0, sizeof(*st));
@@ -119,9 +122,13 @@ void daemon_status(void *ctx, struct snp_status *st)
 	maps_stats(d->maps, st->stats);
 	st->cache.names = fqdn_cache_names(d->cache);
 	st->cache.addresses = fqdn_cache_facts(d->cache);
+	st->cache.evicted_names = counts->evicted_names;
+	st->cache.refused_names = counts->refused_names;
+	st->cache.refused_addresses = counts->refused_facts;
 	status_proxy(d, st, now_ns);
-	st->untrusted = d->untrusted;
-	st->n_untrusted = maps_untrusted(d->maps, d->untrusted, UNTRUSTED_SHOWN);
+	st->untrusted = d->untrusted_rows;
+	st->n_untrusted = daemon_untrusted_look(d, st->stats, now_ns);
+	st->untrusted_unlisted = d->untrusted.unlisted;
 	st->degraded = d->degraded;
 	st->n_degraded = status_degraded(d, st, now_ns);
 }

@@ -46,13 +46,13 @@ static void write_cache(const struct snp_metrics *m, struct metrics_text *t)
 		    "Addresses that the listed names stand for.", m->status->cache.addresses);
 	metrics_one(t, "snooper_cache_names_evicted_total", METRICS_COUNTER,
 		    "Names taken out of a full cache for one that policy needs.",
-		    m->cache->evicted_names);
+		    m->status->cache.evicted_names);
 	metrics_one(t, "snooper_cache_names_refused_total", METRICS_COUNTER,
 		    "Names that a full cache did not take; the maps have them.",
-		    m->cache->refused_names);
+		    m->status->cache.refused_names);
 	metrics_one(t, "snooper_cache_addresses_refused_total", METRICS_COUNTER,
 		    "Addresses that a full cache did not take; the maps have them.",
-		    m->cache->refused_facts);
+		    m->status->cache.refused_addresses);
 }
 
 static void write_maps(const struct snp_metrics *m, struct metrics_text *t)
@@ -90,6 +90,10 @@ static void write_grpc(const struct snp_metrics *m, struct metrics_text *t)
 		metrics_remark(t, r[i].reason, r[i].text);
 	for (size_t i = 0; i < m->n_grpc_refused; i++)
 		metrics_value(t, "reason", r[i].reason, r[i].value);
+	metrics_one(t, "snooper_grpc_watches", METRICS_GAUGE, "Watches that are open.", m->watches);
+	metrics_one(t, "snooper_grpc_watch_lost_total", METRICS_COUNTER,
+		    "Watches that read too slowly for the changes, and lost their place.",
+		    m->watch_lost);
 }
 
 static void write_proxy(const struct snp_metrics *m, struct metrics_text *t)
@@ -101,9 +105,19 @@ static void write_proxy(const struct snp_metrics *m, struct metrics_text *t)
 	metrics_family(t, "snooper_proxy_state_seconds", METRICS_GAUGE,
 		       "For how long the proxy has been bypassed, or not.");
 	metrics_seconds(t, m->status->proxy.since_ms * 1000000);
+}
+
+static void write_untrusted(const struct snp_metrics *m, struct metrics_text *t)
+{
 	metrics_one(t, "snooper_untrusted_servers", METRICS_GAUGE,
-		    "Servers that answer here and are not in observe.resolvers (64 are shown).",
+		    "Servers that answer here and are not in observe.resolvers (256 are listed).",
 		    m->status->n_untrusted);
+	metrics_one(t, "snooper_untrusted_unlisted_total", METRICS_COUNTER,
+		    "Answers of such servers that found no room in the list.",
+		    m->status->untrusted_unlisted);
+	metrics_one(t, "snooper_untrusted_aged_total", METRICS_COUNTER,
+		    "Such servers taken off the list, having been silent for long.",
+		    m->untrusted_aged);
 }
 
 static bool is_degraded(const struct snp_status *st, const char *reason)
@@ -176,6 +190,7 @@ void metrics_write(const struct snp_metrics *m, struct metrics_text *t)
 	write_cache(m, t);
 	write_maps(m, t);
 	write_proxy(m, t);
+	write_untrusted(m, t);
 	write_counts(m, t);
 	write_grpc(m, t);
 	write_degraded(m, t);

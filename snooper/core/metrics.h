@@ -14,7 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "snooper/core/fqdn_cache.h"
 #include "snooper/core/metrics_text.h"
 #include "snooper/core/status.h"
 
@@ -53,13 +52,14 @@ struct snp_metrics_http {
 
 struct snp_metrics {
 	const struct snp_status *status;
-	const struct fqdn_cache_counts *cache;
 	const struct snp_metrics_map *maps;
 	size_t n_maps;
 	const struct snp_metrics_count *counts;
 	size_t n_counts;
 	const struct snp_metrics_reason *grpc_refused;
 	size_t n_grpc_refused;
+	uint64_t watches, watch_lost;	      /* open now; that lost their place */
+	uint64_t untrusted_aged;	      /* rows of servers that were silent for long */
 	uint64_t collected, put_back;	      /* learned rows that were over, and that were not */
 	uint64_t longest_turn_ns, slow_turns; /* of the loop, on the CPU */
 	struct snp_metrics_process process;

@@ -24,6 +24,7 @@
 	X(UNREACHABLE, "reconcile-unreachable", "no server of reconcile.servers answers")          \
 	X(CACHE_FULL, "cache-full", "snooperd's index did not take all that the maps hold")        \
 	X(RESCANNING, "rescanning", "news were lost, and the maps are being read again")           \
+	X(UNTRUSTED, "untrusted-full", "more untrusted servers answer than can be listed")         \
 	X(MAP_FULL, "map-full", "facts were refused: limits.facts or limits.rows")                 \
 	X(NAMES_FULL, "names-full", "names were refused: limits.names")                            \
 	X(QUOTA, "per-endpoint-limit", "facts were refused: limits.per_endpoint")                  \
@@ -51,6 +52,7 @@ struct snp_status {
 	uint64_t stats[SNP_STAT_MAX]; /* by enum snp_stat */
 	struct {
 		uint64_t names, addresses;
+		uint64_t evicted_names, refused_names, refused_addresses; /* it was full */
 	} cache;
 	struct {
 		bool configured; /* proxy.addresses is not empty */
@@ -60,6 +62,7 @@ struct snp_status {
 	} proxy;
 	const struct snp_status_server *untrusted;
 	size_t n_untrusted;
+	uint64_t untrusted_unlisted; /* answers of servers that found no room among them */
 	const char *const *degraded; /* reasons, most pressing first */
 	size_t n_degraded;
 };

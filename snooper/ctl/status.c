@@ -60,19 +60,30 @@ static struct json_object *untrusted_json(const Snooper__V1__StatusReply *m)
 	return array;
 }
 
+static struct json_object *cache_json(const Snooper__V1__Cache *c)
+{
+	struct json_object *o = json_object_new_object();
+
+	ctl_put_number(o, "names", c->names);
+	ctl_put_number(o, "addresses", c->addresses);
+	ctl_put_number(o, "evicted_names", c->evicted_names);
+	ctl_put_number(o, "refused_names", c->refused_names);
+	ctl_put_number(o, "refused_addresses", c->refused_addresses);
+	return o;
+}
+
 static void print_json(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 {
-	struct json_object *o = json_object_new_object(), *cache = json_object_new_object();
+	struct json_object *o = json_object_new_object();
 
-	ctl_put_number(cache, "names", m->cache->names);
-	ctl_put_number(cache, "addresses", m->cache->addresses);
 	ctl_put_string(o, "version", m->version);
 	ctl_put_string(o, "mode", m->mode);
 	json_object_object_add(o, "kernel", kernel_json(m->kernel));
-	json_object_object_add(o, "cache", cache);
+	json_object_object_add(o, "cache", cache_json(m->cache));
 	json_object_object_add(o, "proxy", proxy_json(m->proxy));
 	json_object_object_add(o, "peers", json_object_new_array());
 	json_object_object_add(o, "untrusted_servers", untrusted_json(m));
+	ctl_put_number(o, "untrusted_unlisted", m->untrusted_unlisted);
 	json_object_object_add(o, "export", counters_json(m->export, m->n_export));
 	json_object_object_add(o, "degraded", ctl_strings(m->degraded, m->n_degraded));
 	ctl_print_json_take(ctl, o);
@@ -102,21 +113,40 @@ static void print_kernel(struct ctl *ctl, const Snooper__V1__Kernel *k)
 			   k->ring_lost);
 }
 
-static void print_text(struct ctl *ctl, const Snooper__V1__StatusReply *m)
+static void print_cache(struct ctl *ctl, const Snooper__V1__Cache *c)
+{
+	ctl_printf(ctl, ROW "%" PRIu64 " with %" PRIu64 " addresses\n", "names", c->names,
+		   c->addresses);
+	if (c->evicted_names || c->refused_names || c->refused_addresses)
+		ctl_printf(ctl,
+			   ROW "%" PRIu64 " names gave way, %" PRIu64 " names and %" PRIu64
+			       " addresses not taken: full\n",
+			   "cache", c->evicted_names, c->refused_names, c->refused_addresses);
+}
+
+static void print_untrusted(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 {
 	char text[CTL_ADDR_MAX];
 
-	ctl_printf(ctl, ROW "%s\n", "version", m->version);
-	ctl_printf(ctl, ROW "%s\n", "mode", m->mode);
-	ctl_printf(ctl, ROW "%" PRIu64 " with %" PRIu64 " addresses\n", "names", m->cache->names,
-		   m->cache->addresses);
-	print_kernel(ctl, m->kernel);
 	for (size_t i = 0; i < m->n_untrusted_servers; i++)
 		ctl_printf(ctl,
 			   ROW "%s answers here (%" PRIu64
 			       " so far) and is not in observe.resolvers\n",
 			   "untrusted", ctl_addr(&m->untrusted_servers[i]->address, text),
 			   m->untrusted_servers[i]->answers);
+	if (m->untrusted_unlisted)
+		ctl_printf(ctl,
+			   ROW "%" PRIu64 " answers of others, that this list had no room for\n",
+			   "untrusted", m->untrusted_unlisted);
+}
+
+static void print_text(struct ctl *ctl, const Snooper__V1__StatusReply *m)
+{
+	ctl_printf(ctl, ROW "%s\n", "version", m->version);
+	ctl_printf(ctl, ROW "%s\n", "mode", m->mode);
+	print_cache(ctl, m->cache);
+	print_kernel(ctl, m->kernel);
+	print_untrusted(ctl, m);
 	print_proxy(ctl, m->proxy);
 	for (size_t i = 0; i < m->n_degraded; i++)
 		ctl_printf(ctl, ROW "%s\n", "degraded", m->degraded[i]);

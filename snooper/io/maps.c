@@ -224,8 +224,6 @@ int maps_stats(struct maps *m, uint64_t stats[SNP_STAT_MAX])
 	return 0;
 }
 
-#define UNTRUSTED_ROWS 256 /* as snp_maps.bpf.h has it */
-
 static int by_answers(const void *a, const void *b)
 {
 	const struct snp_status_server *x = a, *y = b;

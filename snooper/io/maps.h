@@ -5,8 +5,8 @@
  * io: includes base, core, bpf. Loop thread only. No other file of the daemon
  * names a map. Every row has one writer: of what is
  * here, the daemon writes the configuration, the proxy's seeds, granted facts and
- * collected tallies; it reads the rest, and takes away learned rows that expired
- * more than SNP_COLLECT_AFTER_NS ago.
+ * collected tallies; it reads the rest, takes away learned rows that expired
+ * more than SNP_COLLECT_AFTER_NS ago, and those of untrusted servers that were silent for long.
  *
  * Life cycle: maps_open() adopts what is pinned or makes it, maps_configure()
  * writes the configuration, links_attach() (links.h) lets packets in.
@@ -27,6 +27,7 @@
 #include "snooper/core/conf.h"
 #include "snooper/core/metrics.h"
 #include "snooper/core/status.h"
+#include "snooper/core/untrusted.h"
 
 struct maps; /* opaque; maps_open.c */
 struct bpf_program;
@@ -123,6 +124,11 @@ int maps_collect_name(struct maps *m, const struct snp_name_key *key, uint64_t n
 int maps_stats(struct maps *m, uint64_t stats[SNP_STAT_MAX]);
 /* Up to room untrusted servers, most answers first. Returns how many. */
 size_t maps_untrusted(struct maps *m, struct snp_status_server *out, size_t room);
+/*
+ * Take away the row of one that was silent, as it was read. 1: it is gone, with *answers;
+ * 0: it had answered since, and is put back; -errno.
+ */
+int maps_collect_untrusted(struct maps *m, const struct snp_status_server *row, uint64_t *answers);
 
 int maps_proxy(struct maps *m, uint32_t index, struct snp_proxy_row *row);
 /*

@@ -79,6 +79,24 @@ int maps_collect_granted(struct maps *m, const struct snp_fact_key *key, uint64_
 	return 1;
 }
 
+/*
+ * A program that looked the row up before it went may add to it after: that answer counts for
+ * nobody, or for the server whose row is made in the same place. Only a number is wrong then.
+ */
+int maps_collect_untrusted(struct maps *m, const struct snp_status_server *row, uint64_t *answers)
+{
+	int fd = MAP_FD(m, snp_untrusted);
+	__u64 now;
+
+	if (bpf_map_lookup_and_delete_elem(fd, &row->addr, &now))
+		return -errno;
+	/* If the kernel has made it again meanwhile, its row stands, and this one is gone. */
+	if (now != row->answers && !bpf_map_update_elem(fd, &row->addr, &now, BPF_NOEXIST))
+		return 0;
+	*answers = now;
+	return 1;
+}
+
 int maps_collect_name(struct maps *m, const struct snp_name_key *key, uint64_t now_ns)
 {
 	struct snp_tally_key tally = {.scope = key->scope, .kind = SNP_TALLY_NAME};

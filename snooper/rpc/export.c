@@ -172,6 +172,11 @@ const struct grpc_counts *export_counts(const struct export *e)
 	return grpc_server_counts(e->server);
 }
 
+const struct export_counts *export_watches(const struct export *e)
+{
+	return &e->service.counts;
+}
+
 void export_free(struct export *e)
 {
 	if (!e)

@@ -38,6 +38,17 @@ enum export_change {
 typedef bool (*export_change_fn)(void *ctx, enum export_change change,
 				 const struct snp_listed_name *name);
 
+/* What became of watches: X(field, "name", "what it is"). */
+#define EXPORT_COUNTS(X)                                                                           \
+	X(watches, "watches", "open now")                                                          \
+	X(watch_lost, "watch_lost", "too slow for the changes: lost its place")
+
+struct export_counts {
+#define EXPORT_COUNT(field, name, text) uint64_t field;
+	EXPORT_COUNTS(EXPORT_COUNT)
+#undef EXPORT_COUNT
+};
+
 struct export_source {
 	/*
 	 * Emit names that match pattern (NULL: all), starting after *cursor (0 at first).
@@ -96,5 +107,6 @@ void export_set_tls_take(struct export *e, struct grpc_tls *tls);
 void export_audit(struct export *e, grpc_audit_fn audit, void *ctx);
 /* Since the start; good until export_free(). Names: grpc_guard.h. */
 const struct grpc_counts *export_counts(const struct export *e);
+const struct export_counts *export_watches(const struct export *e);
 
 #endif

@@ -241,6 +241,9 @@ void export_send_status(struct grpc_call *call, const struct snp_status *st,
 	put_export(&export, service);
 	cache.names = st->cache.names;
 	cache.addresses = st->cache.addresses;
+	cache.evicted_names = st->cache.evicted_names;
+	cache.refused_names = st->cache.refused_names;
+	cache.refused_addresses = st->cache.refused_addresses;
 	proxy.configured = st->proxy.configured;
 	proxy.state = st->proxy.bypassed ? SNOOPER__V1__PROXY__STATE__BYPASSED
 					 : SNOOPER__V1__PROXY__STATE__ACTIVE;
@@ -253,6 +256,7 @@ void export_send_status(struct grpc_call *call, const struct snp_status *st,
 	m.proxy = &proxy;
 	m.n_untrusted_servers = n;
 	m.untrusted_servers = list;
+	m.untrusted_unlisted = st->untrusted_unlisted;
 	m.n_export = export.n;
 	m.export = export.list;
 	m.n_degraded = st->n_degraded;

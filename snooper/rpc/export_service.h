@@ -12,17 +12,6 @@
 #include "snooper/rpc/export.h"
 #include "snooper/rpc/grpc_method.h"
 
-/* What became of watches: X(field, "name", "what it is"). */
-#define EXPORT_COUNTS(X)                                                                           \
-	X(watches, "watches", "open now")                                                          \
-	X(watch_lost, "watch_lost", "too slow for the changes: lost its place")
-
-struct export_counts {
-#define EXPORT_COUNT(field, name, text) uint64_t field;
-	EXPORT_COUNTS(EXPORT_COUNT)
-#undef EXPORT_COUNT
-};
-
 struct watching; /* export_watch.c */
 LIST_HEAD(watchings, watching);
 

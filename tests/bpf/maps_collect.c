@@ -151,6 +151,24 @@ static void a_name_renewed_meanwhile_stays(void **state)
 	assert_false(row_in("snp_names", &key, &row));
 }
 
+static void test_2_11_who_is_silent_leaves_the_list_and_who_answers_stays(void **state)
+{
+	struct snp_status_server row = {.addr = {.w = {0, 0, 0, 5}}, .answers = 3};
+	uint64_t answers = 0;
+	__u64 n = 3;
+
+	write_row("snp_untrusted", &row.addr, &n);
+	assert_int_equal(maps_collect_untrusted(maps, &row, &answers), 1);
+	assert_int_equal(answers, 3);
+	assert_false(row_in("snp_untrusted", &row.addr, &n));
+	assert_int_equal(maps_collect_untrusted(maps, &row, &answers), -ENOENT);
+	n = 4; /* it answered after it was read */
+	write_row("snp_untrusted", &row.addr, &n);
+	assert_int_equal(maps_collect_untrusted(maps, &row, &answers), 0);
+	assert_true(row_in("snp_untrusted", &row.addr, &n));
+	assert_int_equal(n, 4);
+}
+
 static void a_second_snooperd_is_turned_away(void **state)
 {
 	struct snp_conf *conf = snp_conf_new();
@@ -210,6 +228,7 @@ int main(void)
 		cmocka_unit_test(what_came_back_alive_is_granted),
 		cmocka_unit_test(a_tally_stays_while_others_hold_it),
 		cmocka_unit_test(a_name_renewed_meanwhile_stays),
+		cmocka_unit_test(test_2_11_who_is_silent_leaves_the_list_and_who_answers_stays),
 		cmocka_unit_test(a_second_snooperd_is_turned_away),
 		cmocka_unit_test(a_directory_open_to_others_is_not_adopted),
 		cmocka_unit_test(a_foreign_map_at_our_pin_is_not_adopted),

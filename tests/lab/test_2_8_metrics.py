@@ -10,9 +10,9 @@ import subprocess
 import pytest
 
 import dnswire as w
-from daemon import Snooperd
+from daemon import SNOOPERCTL, Snooperd
 from servers import Scripted, ask
-from snoplab import PATIENCE, TOP, Lab, wait_until
+from snoplab import PATIENCE, TOP, Lab, Program, wait_until
 
 PORT = 9953
 AT = f'127.0.0.1:{PORT}'
@@ -145,6 +145,91 @@ def test_2_8_metrics_are_what_status_says(lab, snooperd):
     assert samples[f'snooper_policy_mode{{mode="{status["mode"]}"}}'] == 1
     degraded = {k for k, v in samples.items() if k.startswith('snooper_degraded{') and v}
     assert degraded == {f'snooper_degraded{{reason="{reason}"}}' for reason in status['degraded']}
+
+
+# Where a number of `status --json` is among the metrics; {} is the last part of its place.
+STATUS_METRICS = {
+    'kernel.answers_parsed': 'snooper_answers_parsed_total',
+    'kernel.answers_learned': 'snooper_answers_learned_total',
+    'kernel.ring_lost': 'snooper_ring_lost_total',
+    'kernel.refused.*': 'snooper_answers_refused_total{{reason="{}"}}',
+    'kernel.counters.*': 'snooper_{}_total',
+    'cache.names': 'snooper_cache_names',
+    'cache.addresses': 'snooper_cache_addresses',
+    'cache.evicted_names': 'snooper_cache_names_evicted_total',
+    'cache.refused_names': 'snooper_cache_names_refused_total',
+    'cache.refused_addresses': 'snooper_cache_addresses_refused_total',
+    'proxy.configured': 'snooper_proxy_configured',
+    'untrusted_unlisted': 'snooper_untrusted_unlisted_total',
+    'export.watches': 'snooper_grpc_watches',
+    'export.watch_lost': 'snooper_grpc_watch_lost_total',
+    'export.*': 'snooper_grpc_refused_total{{reason="{}"}}',
+}
+# What is not, and why.
+NO_METRIC = {
+    'proxy.since_ms': 'in seconds: snooper_proxy_state_seconds, and no two looks see the same',
+    'proxy.bypassed_queries': "of the running configuration's proxies; "
+                              'snooper_bypassed_queries_total goes on counting over reloads',
+    'untrusted_servers.answers': 'an address would have to be a label; '
+                                 'together: snooper_answers_refused_total{reason="untrusted_server"}',
+}
+
+
+def numbers_in(value, at=''):
+    """[(place, number)]: every number and every yes or no, however deep."""
+    if isinstance(value, dict):
+        return [found for key, part in value.items() for found in numbers_in(part, f'{at}.{key}'.strip('.'))]
+    if isinstance(value, list):
+        return [found for part in value for found in numbers_in(part, at)]
+    return [(at, value)] if isinstance(value, (int, float)) else []
+
+
+def test_2_8_every_number_of_status_is_a_metric_or_a_stated_exception(lab, snooperd):
+    resolve(lab, 50, 5)
+    lab.outside.add_addresses('10.53.0.78/24')
+    with Scripted(lab.outside, '10.53.0.78', answer):
+        lab.node.call(ask, '10.53.0.78', [w.query(1, 'untrusted.test')])
+    watch = Program(lab.node, [SNOOPERCTL, '-s', snooperd.socket, 'watch'], 'watch').start()
+    wait_until(lambda: snooperd.status()['export']['watches'] == 1, what='a watch is open')
+    status, samples = snooperd.status(), scrape(lab)
+    watch.stop()
+    numbers = numbers_in(status)
+    assert len(numbers) > 90
+    missing, different = [], []
+    for place, number in numbers:
+        if place in NO_METRIC:
+            continue
+        parent, _, last = place.rpartition('.')
+        name = STATUS_METRICS.get(place) or STATUS_METRICS.get(f'{parent}.*', 'none').format(last)
+        if name not in samples:
+            missing.append((place, name))
+        elif samples[name] != number:
+            different.append((place, number, samples[name]))
+    assert (missing, different) == ([], [])
+    unknown = {place for place in [*STATUS_METRICS, *NO_METRIC] if not place.endswith('*')} - \
+        {place for place, _ in numbers}
+    assert not unknown, 'the tables above say nothing that status does not have'
+
+
+def test_2_8_what_a_full_cache_did_not_take_is_in_status(run):
+    """A snooperd with a smaller limits.names than the pinned maps: its index is full, they have it all."""
+    with Lab(run) as lab:
+        snooperd = Snooperd(lab, {'limits': {'names': 50}, 'export': {'metrics': AT}}).start()
+        with Scripted(lab.outside, lab.outside.ip4, answer):
+            resolve(lab, 1, 40)
+        snooperd.wait_for(*(f'm{i}.metrics.test' for i in range(1, 41)))
+        assert snooperd.status()['cache'] == {'names': 40, 'addresses': 40, 'evicted_names': 0,
+                                              'refused_names': 0, 'refused_addresses': 0}
+        assert 'not taken' not in snooperd.ctl('status', json_output=False).stdout
+        snooperd.stop()
+        snooperd.conf['limits']['names'] = 10
+        snooperd.start()
+        cache, samples = snooperd.status()['cache'], scrape(lab)
+        assert (cache['names'], cache['addresses']) == (10, 10) and cache['refused_names'] >= 30
+        assert samples['snooper_cache_names_refused_total'] >= 30
+        assert 'cache-full' in snooperd.status()['degraded']
+        assert re.search(r'^cache +0 names gave way, \d+ names and 0 addresses not taken: full$',
+                         snooperd.ctl('status', json_output=False).stdout, re.M)
 
 
 def test_2_8_counters_move_when_answers_come(lab, snooperd):

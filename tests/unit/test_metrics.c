@@ -93,7 +93,6 @@ static void the_text_grows_as_far_as_needed(void **state)
 
 /* All numbers different, so that none can stand for another. */
 static struct snp_status status;
-static struct fqdn_cache_counts cache = {10001, 10002, 10003};
 static const struct snp_metrics_map maps[] = {{"names", 10011, 10012}, {"learned", 10013, 10014}};
 static const struct snp_metrics_count counts[] = {{"snooper_a_b_total", "Two words.", 10061},
 						  {"snooper_c_total", "One.", 10062}};
@@ -105,13 +104,15 @@ static char *write_all(void)
 {
 	struct snp_metrics m = {
 		.status = &status,
-		.cache = &cache,
 		.maps = maps,
 		.n_maps = 2,
 		.counts = counts,
 		.n_counts = 2,
 		.grpc_refused = grpc,
 		.n_grpc_refused = 2,
+		.watches = 10081,
+		.watch_lost = 10082,
+		.untrusted_aged = 10056,
 		.collected = 10021,
 		.put_back = 10022,
 		.longest_turn_ns = 10071500,
@@ -129,9 +130,10 @@ static char *write_all(void)
 	status = (struct snp_status){
 		.version = "1.2.3",
 		.mode = "audit",
-		.cache = {10051, 10052},
+		.cache = {10051, 10052, 10001, 10002, 10003},
 		.proxy = {.configured = true, .bypassed = true, .since_ms = 10053042},
 		.n_untrusted = 10054,
+		.untrusted_unlisted = 10055,
 		.degraded = degraded,
 		.n_degraded = 2,
 	};
@@ -207,6 +209,11 @@ static void each_number_stands_under_its_own_name(void **state)
 		"# idle: Too little.",
 		"snooper_grpc_refused_total{reason=\"flooded\"} 10063",
 		"snooper_grpc_refused_total{reason=\"idle\"} 10064",
+		"snooper_grpc_watches 10081",
+		"snooper_grpc_watch_lost_total 10082",
+		"snooper_untrusted_servers 10054",
+		"snooper_untrusted_unlisted_total 10055",
+		"snooper_untrusted_aged_total 10056",
 		"snooper_rows_collected_total 10021",
 		"snooper_rows_put_back_total 10022",
 		"snooper_loop_longest_turn_seconds 0.0100715",
@@ -214,7 +221,6 @@ static void each_number_stands_under_its_own_name(void **state)
 		"snooper_proxy_configured 1",
 		"snooper_proxy_bypassed 1",
 		"snooper_proxy_state_seconds 10053.042",
-		"snooper_untrusted_servers 10054",
 		"process_cpu_seconds_total 10033.25",
 		"process_resident_memory_bytes 10031",
 		"process_virtual_memory_bytes 10032",
