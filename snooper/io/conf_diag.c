@@ -8,6 +8,7 @@
 #include <string.h>
 
 struct conf_diag_line {
+	size_t file; /* files are told in the order in which they were read */
 	struct conf_place at;
 	size_t order; /* of equal places, the one noted first comes first */
 	char *text;
@@ -29,8 +30,11 @@ static void *grown(void *array, size_t n, size_t size)
 
 void conf_diag_file(struct conf_diag *d, const char *name)
 {
+	if (d->file && !strcmp(d->file, name))
+		return;
 	free(d->file);
 	d->file = strdup(name);
+	d->n_files++;
 	if (!d->file)
 		d->no_memory = true;
 }
@@ -63,7 +67,8 @@ void conf_diag_add(struct conf_diag *d, enum conf_severity severity, struct conf
 		d->n_errors++;
 	else
 		d->n_warnings++;
-	if (d->n_lines == CONF_DIAG_LINES) {
+	if (d->n_lines == CONF_DIAG_LINES ||
+	    (severity == CONF_WARNING && d->n_warning_lines == CONF_DIAG_LINES / 2)) {
 		d->n_hidden++;
 		return;
 	}
@@ -80,8 +85,9 @@ void conf_diag_add(struct conf_diag *d, enum conf_severity severity, struct conf
 		d->no_memory = true;
 		return;
 	}
-	d->lines[d->n_lines] = (struct conf_diag_line){at, d->n_lines, text};
+	d->lines[d->n_lines] = (struct conf_diag_line){d->n_files, at, d->n_lines, text};
 	d->n_lines++;
+	d->n_warning_lines += severity == CONF_WARNING;
 }
 
 void conf_diag_mark(struct conf_diag *d, const char *path, int index, struct conf_place at)
@@ -116,6 +122,8 @@ static int by_place(const void *a, const void *b)
 {
 	const struct conf_diag_line *x = a, *y = b;
 
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
 	if (x->at.line != y->at.line)
 		return x->at.line < y->at.line ? -1 : 1;
 	if (x->at.column != y->at.column)
@@ -138,7 +146,8 @@ int conf_diag_finish(struct conf_diag *d)
 		return 0;
 	if (d->n_hidden) {
 		snprintf(count, sizeof(count), "%zu more problems are not shown", d->n_hidden);
-		hidden = compose(d, CONF_ERROR, nowhere, "configuration", count);
+		hidden = compose(d, d->n_errors ? CONF_ERROR : CONF_WARNING, nowhere,
+				 "configuration", count);
 		if (!hidden)
 			return -ENOMEM;
 		size += strlen(hidden);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * conf_diag.h - what is wrong with a configuration, for a person: all of it, in line order.
+ * conf_diag.h - what is wrong with a configuration, for a person: all of it, file by file in line order.
  *
  * io. One struct per reading; zero-initialise it, hand it to conf_read() and
  * then to conf_fill_from_host(), print .text, conf_diag_fini(). Not thread-safe.
@@ -29,8 +29,9 @@ struct conf_diag {
 
 	/* conf_diag.c's own */
 	char *file;
+	size_t n_files;
 	struct conf_diag_line *lines;
-	size_t n_lines, n_hidden;
+	size_t n_lines, n_warning_lines, n_hidden;
 	struct conf_diag_mark *marks;
 	size_t n_marks;
 	bool no_memory; /* something could not be noted: the reading must fail */
@@ -38,10 +39,10 @@ struct conf_diag {
 
 enum conf_severity { CONF_ERROR, CONF_WARNING };
 
-/* The name that lines begin with from now on. Copied. */
+/* The name that lines begin with from now on: another file, told behind those before it. Copied. */
 void conf_diag_file(struct conf_diag *d, const char *name);
 
-/* Note a problem with key. After CONF_DIAG_LINES of them they are only counted. */
+/* Note a problem with key. After CONF_DIAG_LINES of them, half of them warnings, they are only counted. */
 #define CONF_DIAG_LINES 1000
 void conf_diag_add(struct conf_diag *d, enum conf_severity severity, struct conf_place at,
 		   const char *key, const char *format, ...) __attribute__((format(printf, 5, 6)));

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,15 +12,21 @@
 #define PATH_ROOM 256
 #define YAML_KEY  "yaml" /* stands where a line names the key, when none is to blame */
 
+static const struct conf_tree_bounds conf_bounds = {
+	.depth = CONF_DEPTH_MAX, .map = CONF_MAP_MAX, .list = CONF_LIST_MAX, .nodes = SIZE_MAX};
+
 struct builder {
+	const struct conf_tree_bounds *bounds;
 	struct conf_diag *d;
 	struct conf_node *root;
 	struct conf_node *open; /* the mapping or list that takes what comes next */
 	char *key;		/* read, its value not yet */
 	struct conf_place key_at;
 	bool key_bad;
-	size_t depth;
+	size_t depth, n_nodes;
 	unsigned int n_documents;
+	conf_tree_fn fn; /* takes each document; NULL: there may be one, and it stays */
+	void *arg;
 };
 
 static struct conf_place place_of(yaml_mark_t mark)
@@ -30,7 +37,7 @@ static struct conf_place place_of(yaml_mark_t mark)
 /* The keys above what comes next, and its own, as messages name it. */
 static const char *key_of(const struct builder *b, char path[static PATH_ROOM])
 {
-	const char *keys[CONF_DEPTH_MAX + 1];
+	const char *keys[CONF_TREE_DEPTH + 1];
 	char shown[CONF_SHOWN_MAX];
 	size_t n = 0, used = 0;
 
@@ -95,6 +102,7 @@ static struct conf_node *add_node(struct builder *b, enum conf_node_kind kind, s
 	b->key = NULL;
 	b->key_bad = false;
 	n->parent = parent;
+	b->n_nodes++;
 	if (!parent) {
 		b->root = n;
 		return n;
@@ -104,7 +112,7 @@ static struct conf_node *add_node(struct builder *b, enum conf_node_kind kind, s
 	else
 		parent->first = n;
 	parent->last = n;
-	parent->n_entries++;
+	n->index = parent->n_entries++;
 	return n;
 }
 
@@ -114,7 +122,12 @@ static int check_room(struct builder *b, struct conf_place at)
 
 	if (!b->open)
 		return 0;
-	max = b->open->kind == CONF_MAP ? CONF_MAP_MAX : CONF_LIST_MAX;
+	if (b->n_nodes >= b->bounds->nodes) {
+		conf_diag_error(b->d, at, YAML_KEY, "more than %zu values in one file",
+				b->bounds->nodes);
+		return -EINVAL;
+	}
+	max = b->open->kind == CONF_MAP ? b->bounds->map : b->bounds->list;
 	if (b->open->n_entries < max)
 		return 0;
 	conf_diag_error(b->d, at, YAML_KEY, "more than %zu entries in one %s", max,
@@ -211,8 +224,9 @@ static int take_start(struct builder *b, const yaml_event_t *e, enum conf_node_k
 
 	if (key_expected(b))
 		return refuse_complex_key(b, at);
-	if (b->depth == CONF_DEPTH_MAX) {
-		conf_diag_error(b->d, at, YAML_KEY, "nested deeper than %d levels", CONF_DEPTH_MAX);
+	if (b->depth == b->bounds->depth) {
+		conf_diag_error(b->d, at, YAML_KEY, "nested deeper than %zu levels",
+				b->bounds->depth);
 		return -EINVAL;
 	}
 	if (check_room(b, at) < 0)
@@ -256,6 +270,27 @@ static int take_alias(struct builder *b, const yaml_event_t *e)
 	return n->text ? 0 : -ENOMEM;
 }
 
+static int refuse_document(struct builder *b, const yaml_event_t *e)
+{
+	conf_diag_error(b->d, place_of(e->start_mark), YAML_KEY,
+			"a second document begins here: one is all a file may have");
+	return 0;
+}
+
+/* A document is whole. */
+static int hand_over(struct builder *b)
+{
+	int r = 0;
+
+	if (!b->fn)
+		return 1;
+	if (b->root)
+		r = b->fn(b->arg, b->root);
+	conf_tree_free(b->root);
+	b->root = NULL;
+	return r < 0 ? r : 1;
+}
+
 /* One event. 1: go on; 0: the end; -EINVAL: nothing can be made of it; -ENOMEM. */
 static int take_event(struct builder *b, const yaml_event_t *e)
 {
@@ -265,11 +300,9 @@ static int take_event(struct builder *b, const yaml_event_t *e)
 	case YAML_STREAM_END_EVENT:
 		return 0;
 	case YAML_DOCUMENT_START_EVENT:
-		if (b->n_documents++ == 0)
-			return 1;
-		conf_diag_error(b->d, place_of(e->start_mark), YAML_KEY,
-				"a second document begins here: one is all a file may have");
-		return 0;
+		return b->n_documents++ == 0 || b->fn ? 1 : refuse_document(b, e);
+	case YAML_DOCUMENT_END_EVENT:
+		return hand_over(b);
 	case YAML_ALIAS_EVENT:
 		r = take_alias(b, e);
 		break;
@@ -288,7 +321,6 @@ static int take_event(struct builder *b, const yaml_event_t *e)
 		break;
 	case YAML_NO_EVENT:
 	case YAML_STREAM_START_EVENT:
-	case YAML_DOCUMENT_END_EVENT:
 		break;
 	}
 	return r < 0 ? r : 1;
@@ -328,31 +360,47 @@ static int refuse_syntax(struct conf_diag *d, const yaml_parser_t *p, const char
 	return -EINVAL;
 }
 
-int conf_tree_read(const char *buf, size_t len, struct conf_diag *d, struct conf_node **out)
+/* All of buf through b; on failure what was built is freed. */
+static int build(struct builder *b, const char *buf, size_t len)
 {
-	struct builder b = {.d = d};
 	yaml_parser_t parser;
 	yaml_event_t event;
 	int r;
 
+	assert(b->bounds->depth <= CONF_TREE_DEPTH);
 	if (!yaml_parser_initialize(&parser))
 		return -ENOMEM;
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)buf, len);
 	do {
 		if (!yaml_parser_parse(&parser, &event)) {
-			r = refuse_syntax(d, &parser, buf, len);
+			r = refuse_syntax(b->d, &parser, buf, len);
 			break;
 		}
-		r = take_event(&b, &event);
+		r = take_event(b, &event);
 		yaml_event_delete(&event);
 	} while (r > 0);
 	yaml_parser_delete(&parser);
-	free(b.key);
-	if (r < 0) {
-		conf_tree_free(b.root);
-		return r;
-	}
-	*out = b.root;
-	return 0;
+	free(b->key);
+	if (r < 0)
+		conf_tree_free(b->root);
+	return r;
+}
+
+int conf_tree_read(const char *buf, size_t len, struct conf_diag *d, struct conf_node **out)
+{
+	struct builder b = {.bounds = &conf_bounds, .d = d};
+	int r = build(&b, buf, len);
+
+	if (r == 0)
+		*out = b.root;
+	return r;
+}
+
+int conf_tree_read_each(const char *buf, size_t len, const struct conf_tree_bounds *bounds,
+			struct conf_diag *d, conf_tree_fn fn, void *arg)
+{
+	struct builder b = {.bounds = bounds, .d = d, .fn = fn, .arg = arg};
+
+	return build(&b, buf, len);
 }

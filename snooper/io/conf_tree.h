@@ -3,11 +3,12 @@
  * conf_tree.h - a YAML file as a tree in which everything knows its place.
  *
  * io: the only file that sees libyaml. Takes the plain part of YAML: mappings
- * with scalar keys, lists, scalars, one document. Anchors, aliases, tags,
- * duplicate keys and a second document are errors, noted in the diagnosis.
+ * with scalar keys, lists, scalars. Anchors, aliases, tags and duplicate keys
+ * are errors, noted in the diagnosis. Text is UTF-8 without NUL.
  *
- * Bounded: CONF_DEPTH_MAX levels, CONF_MAP_MAX keys in a mapping,
- * CONF_LIST_MAX entries in a list. Text is UTF-8 without NUL.
+ * The configuration is one document of at most CONF_DEPTH_MAX levels,
+ * CONF_MAP_MAX keys in a mapping, CONF_LIST_MAX entries in a list. Readers of
+ * larger files bring bounds of their own.
  */
 #ifndef SNP_CONF_TREE_H
 #define SNP_CONF_TREE_H
@@ -32,7 +33,17 @@ struct conf_node {
 	struct conf_node *next; /* the entry behind it in its mapping or list */
 	struct conf_node *first, *last;
 	size_t n_entries;
+	size_t index; /* of an entry: its place in its mapping or list, from 0 */
 };
+
+/* The work that one file may ask for. A duplicate key is looked for among all before it. */
+struct conf_tree_bounds {
+	size_t depth; /* at most CONF_TREE_DEPTH */
+	size_t map;   /* keys in a mapping */
+	size_t list;  /* entries in a list */
+	size_t nodes; /* in the whole file */
+};
+#define CONF_TREE_DEPTH 32
 
 /*
  * Read buf. Returns 0 and *out, the caller's (NULL for an empty document);
@@ -40,6 +51,16 @@ struct conf_node {
  * when nothing can be made of it (noted), -ENOMEM; then *out is untouched.
  */
 int conf_tree_read(const char *buf, size_t len, struct conf_diag *d, struct conf_node **out);
+
+/*
+ * Read buf as any number of documents, and hand each to fn as soon as it is
+ * whole; root is fn's for the call, and freed after it. What fn returns below 0
+ * ends the reading and is returned. Else as conf_tree_read(): documents before
+ * the one that is no YAML have been handed over.
+ */
+typedef int (*conf_tree_fn)(void *arg, const struct conf_node *root);
+int conf_tree_read_each(const char *buf, size_t len, const struct conf_tree_bounds *bounds,
+			struct conf_diag *d, conf_tree_fn fn, void *arg);
 void conf_tree_free(struct conf_node *root);
 
 /* No value: nothing at all, ~ or null. */

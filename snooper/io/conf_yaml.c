@@ -2,13 +2,12 @@
 #include "snooper/io/conf_yaml.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "snooper/base/cleanup.h"
 #include "snooper/io/conf_check.h"
+#include "snooper/io/conf_file.h"
 #include "snooper/io/conf_tree.h"
 #include "snooper/io/conf_walk.h"
 
@@ -62,50 +61,19 @@ int conf_read_text(const char *name, const char *buf, size_t len, struct snp_con
 	return 0;
 }
 
-/* Up to room bytes; a pipe is as good as a file. Returns how many, or -errno. */
-static ssize_t read_all(int fd, char *buf, size_t room)
-{
-	size_t have = 0;
-
-	while (have < room) {
-		ssize_t n = read(fd, buf + have, room - have);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		have += (size_t)n;
-	}
-	return (ssize_t)have;
-}
-
-static int refuse_file(const char *path, struct conf_diag *diag, const char *what, int err)
-{
-	conf_diag_file(diag, path);
-	conf_diag_error(diag, nowhere, FILE_KEY, "%s: %s", what, strerror(err));
-	conf_diag_finish(diag);
-	return -err;
-}
-
 int conf_read(const char *path, struct snp_conf **out, struct conf_diag *diag)
 {
-	const size_t room = CONF_BYTES_MAX + 1; /* one more, to see what is too large */
-	SNP_CLEANUP(snp_closep)
-	int fd = -1;
 	SNP_CLEANUP(snp_freep)
 	char *buf = NULL;
-	ssize_t len;
+	ssize_t len = conf_file_read(path, CONF_BYTES_MAX, &buf);
 
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return refuse_file(path, diag, "cannot be opened", errno);
-	buf = malloc(room);
-	if (!buf)
+	if (len == -ENOMEM)
 		return -ENOMEM;
-	len = read_all(fd, buf, room);
-	if (len < 0)
-		return refuse_file(path, diag, "cannot be read", (int)-len);
+	if (len < 0) {
+		conf_diag_file(diag, path);
+		conf_diag_error(diag, nowhere, FILE_KEY, "cannot be read: %s", strerror((int)-len));
+		conf_diag_finish(diag);
+		return (int)len;
+	}
 	return conf_read_text(path, buf, (size_t)len, out, diag);
 }

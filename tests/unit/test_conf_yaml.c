@@ -505,9 +505,8 @@ static void a_file_that_cannot_be_read_is_said_and_returned(void **state)
 	struct snp_conf *c = NULL;
 
 	assert_int_equal(conf_read("/nonexistent/f", &c, &d), -ENOENT);
-	assert_string_equal(d.text,
-			    "/nonexistent/f: error: file: cannot be opened: No such file or "
-			    "directory\n");
+	assert_string_equal(d.text, "/nonexistent/f: error: file: cannot be read: No such file or "
+				    "directory\n");
 	assert_null(c);
 	conf_diag_fini(&d);
 	assert_int_equal(conf_read("/", &c, &d), -EISDIR);
