@@ -10,6 +10,7 @@
 #include "snooper/daemon.h"
 #include "snooper/io/conf_host.h"
 #include "snooper/io/conf_yaml.h"
+#include "snooper/io/policy_yaml.h"
 
 #define DEFAULT_CONF "/etc/snooper/snooper.yaml"
 
@@ -19,7 +20,7 @@ static int usage(FILE *to, int status)
 {
 	fputs("usage: snooperd [-c FILE] [-n | --uninstall]\n"
 	      "  -c, --config FILE  configuration (default " DEFAULT_CONF ")\n"
-	      "  -n, --check        check the configuration and exit\n"
+	      "  -n, --check        check the configuration and the policy files, and exit\n"
 	      "      --uninstall    remove programs, links and maps from the kernel and exit\n"
 	      "  -h, --help\n"
 	      "  -V, --version\n",
@@ -27,24 +28,42 @@ static int usage(FILE *to, int status)
 	return status;
 }
 
-/* The configuration, whole and checked; or NULL, and everything wrong with it on stderr. */
-static struct snp_conf *read_conf(const char *path, int *status)
+/* The files that policy.directory names, read and thrown away. */
+static int check_policy(const struct snp_conf *conf, struct conf_diag *diag)
+{
+	struct policy *policy = NULL;
+	int r = policy_read_configured(conf, &policy, diag);
+
+	policy_free(policy);
+	return r;
+}
+
+/*
+ * The configuration, whole and checked, the policy's files too if they are to
+ * be; or NULL, and everything wrong with it on stderr.
+ */
+static struct snp_conf *read_conf(const char *path, bool with_policy, int *status)
 {
 	struct conf_diag diag = {0};
 	struct snp_conf *conf = NULL;
+	const char *wrong = path;
 	int r = conf_read(path, &conf, &diag);
 
 	if (!r)
 		r = conf_fill_from_host(conf, &diag);
+	if (!r && with_policy) {
+		r = check_policy(conf, &diag);
+		wrong = conf->policy.directory;
+	}
 	if (diag.text)
 		fputs(diag.text, stderr);
 	*status = r ? EXIT_USAGE : EXIT_OK;
 	if (r && !diag.n_errors) {
-		fprintf(stderr, "snooperd: %s: %s\n", path, strerror(-r));
+		fprintf(stderr, "snooperd: %s: %s\n", wrong, strerror(-r));
 		*status = EXIT_FAILED;
 	} else if (r) {
 		fprintf(stderr, "snooperd: %zu error%s in %s\n", diag.n_errors,
-			diag.n_errors == 1 ? "" : "s", path);
+			diag.n_errors == 1 ? "" : "s", wrong);
 	}
 	if (r) {
 		snp_conf_free(conf);
@@ -62,7 +81,7 @@ static int uninstall(const char *path, bool explicit_path)
 	int r, status = EXIT_FAILED;
 
 	if (explicit_path || !access(path, F_OK))
-		conf = read_conf(path, &status);
+		conf = read_conf(path, false, &status);
 	else
 		conf = snp_conf_new();
 	if (!conf)
@@ -110,7 +129,7 @@ int main(int argc, char **argv)
 		return usage(stderr, EXIT_USAGE);
 	if (remove)
 		return uninstall(path, explicit_path);
-	conf = read_conf(path, &status);
+	conf = read_conf(path, check, &status);
 	if (!conf)
 		return status;
 	if (check) {

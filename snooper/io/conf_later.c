@@ -48,7 +48,7 @@ static const struct later rows[] = {
 	 "reported, as with 'observe'",
 	 mode_is_not_audit},
 	{"policy.scope", LATER, NULL},
-	{"policy.directory", LATER " (no policy is read)", NULL},
+	{"policy.directory", LATER " (its files are checked by snooperd -n only)", NULL},
 	{"policy.grace", LATER, NULL},
 	{"policy.live_flow_idle", LATER, NULL},
 	{"policy.on_error", LATER, NULL},
