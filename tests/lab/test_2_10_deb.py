@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Point 2.10: the Debian package installs, upgrades while names are learned, is removed, and purged without a trace."""
+import gzip
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -34,6 +36,42 @@ def newer(deb, tmp_path_factory):
     subprocess.run(['dpkg-deb', '--root-owner-group', '-b', tree, f'{tree}.deb'], check=True,
                    capture_output=True)
     return f'{tree}.deb'
+
+
+def field(package, name):
+    return subprocess.run(['dpkg-deb', '-f', package, name], check=True, text=True,
+                          capture_output=True).stdout.strip()
+
+
+def unpacked(package, path, tmp_path):
+    subprocess.run(['dpkg-deb', '-x', package, tmp_path], check=True)
+    return gzip.open(tmp_path / path, 'rt').read()
+
+
+# Debian policy 4.4: what the tools of a distribution read.
+CHANGELOG = re.compile(r'snooper \(([0-9.]+)\) \w+; urgency=\w+\n\n( {2}\S.*\n)+\n'
+                       r' -- (.+ <\S+@\S+>) {2}(\w{3}, \d{1,2} \w{3} \d{4} [0-9:]{8} [+-]\d{4})\n')
+
+
+def test_2_10_package_names_a_maintainer_and_has_a_changelog(deb, tmp_path):
+    maintainer = field(deb, 'Maintainer')
+    assert re.fullmatch(r'[^<>]+ <[^<>@\s]+@[^<>@\s]+>', maintainer) and '@MAINTAINER@' not in maintainer
+    last = subprocess.run(['git', 'log', '-1', '--format=%an <%ae>'], cwd=TOP, text=True, capture_output=True)
+    if last.returncode == 0:
+        assert maintainer == last.stdout.strip()
+    text = unpacked(deb, 'usr/share/doc/snooper/changelog.gz', tmp_path)
+    version, _, by, _ = CHANGELOG.fullmatch(text).groups()
+    assert (version, by) == (field(deb, 'Version'), maintainer)
+    manual = gzip.open(tmp_path / 'usr/share/man/man8/snooperd.8.gz', 'rt').read()
+    assert '/usr/share/snooper/alerts.yml' in manual and '/usr/local' not in manual
+    assert (tmp_path / 'usr/share/snooper/alerts.yml').exists()
+
+
+def test_2_10_package_is_of_whom_its_builder_says(tmp_path):
+    done = subprocess.run(['scripts/build-deb.sh', tmp_path], cwd=TOP, text=True, capture_output=True,
+                          env=dict(os.environ, DEBFULLNAME='A & B | C', DEBEMAIL='a@b.test'))
+    assert done.returncode == 0, done.stderr
+    assert field(done.stdout.splitlines()[-1], 'Maintainer') == 'A & B | C <a@b.test>'
 
 
 class Root:
