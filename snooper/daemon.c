@@ -27,7 +27,7 @@
 #include "snooper/io/metrics_http.h"
 #include "snooper/io/proxy_seed.h"
 
-#define RING_TURN     500 /* records taken in one turn of the loop */
+#define RING_TURN     256 /* records taken in one turn of the loop */
 #define DRAIN_MS      50
 #define TICK_MS	      250
 #define SCAN_EVERY_NS (15 * SNP_NS_PER_S)
@@ -94,7 +94,7 @@ static uint64_t note_growth(struct daemon *d, uint64_t now_ns)
  * Have the kernel side look for the proxy as a client would: connecting a UDP
  * socket sends nothing, and runs the program that keeps the proxy's state.
  */
-static void look_at_proxy(const struct snp_endpoint *p)
+static void look_at_proxy(struct daemon *d, const struct snp_endpoint *p)
 {
 	bool v4 = addr_is_v4(&p->addr);
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(p->port)};
@@ -103,6 +103,8 @@ static void look_at_proxy(const struct snp_endpoint *p)
 	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int mark = SNP_PROBE_MARK;
 
+	if (fd < 0)
+		d->not_looked++;
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
 		return;
 	in.sin_addr.s_addr = p->addr.w[3];
@@ -153,7 +155,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	}
 	follow_proxy_cgroup(d);
 	for (size_t i = 0; i < d->conf->proxy.n_addresses; i++)
-		look_at_proxy(&d->conf->proxy.addresses[i]);
+		look_at_proxy(d, &d->conf->proxy.addresses[i]);
+	daemon_note_shortages(d, now_ns);
 }
 
 static void on_reload(evutil_socket_t fd, short what, void *ctx)

@@ -34,8 +34,13 @@ struct scan {
 	uint64_t collected, put_back; /* since start of the daemon */
 };
 
+/* Something that ran out: how often, and when last. */
+struct shortage {
+	uint64_t times, grew_ns;
+};
+
 #define DAEMON_TTL_ZERO_NS (10 * SNP_NS_PER_S) /* how long what was learned with TTL 0 is shown */
-#define DAEMON_SLICE	   2048		       /* facts shown in a turn, at a look-up each */
+#define DAEMON_SLICE	   1024		       /* facts shown in a turn, at a look-up each */
 
 struct daemon {
 	const char *conf_path;
@@ -53,6 +58,8 @@ struct daemon {
 	struct scan scan;
 	struct reconciler reconciler;
 	struct untrusted untrusted;
+	struct shortage descriptors, log_lost;
+	uint64_t not_looked; /* times that there was no descriptor to look at a proxy with */
 	bool cache_full;
 	uint64_t told_changes; /* of the cache, up to which its watches were woken */
 	struct {
@@ -102,6 +109,9 @@ void daemon_tell_changes(struct daemon *d);
  */
 void daemon_untrusted_start(struct daemon *d);
 size_t daemon_untrusted_look(struct daemon *d, const uint64_t *stats, uint64_t now_ns);
+
+/* daemon_shortage.c: now and then, and before they are shown. */
+void daemon_note_shortages(struct daemon *d, uint64_t now_ns);
 
 /* daemon_show.c: the source behind the gRPC face */
 int daemon_list(void *ctx, const char *pattern, uint64_t *cursor, export_emit_fn emit,

@@ -6,8 +6,8 @@
 #include "snooper/base/log.h"
 #include "snooper/daemon.h"
 
-#define SCAN_ROWS    1024 /* a slice: well under a millisecond */
-#define EXPIRE_FACTS 1024 /* at two look-ups each */
+#define SCAN_ROWS    512 /* a slice: well under a millisecond */
+#define EXPIRE_FACTS 512 /* at two look-ups each */
 
 /* How long a name without a fact is kept: until it was asked for. */
 #define NO_FACT_NS (15 * SNP_NS_PER_S)

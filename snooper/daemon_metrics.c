@@ -28,6 +28,7 @@ static void write_metrics(void *ctx, struct metrics_text *t)
 		.watches = export_watches(d->export)->watches,
 		.watch_lost = export_watches(d->export)->watch_lost,
 		.untrusted_aged = d->untrusted.aged,
+		.log_lost = log_lost(),
 		.collected = d->scan.collected,
 		.put_back = d->scan.put_back,
 		.longest_turn_ns = d->turns.longest_ns,
@@ -39,6 +40,7 @@ static void write_metrics(void *ctx, struct metrics_text *t)
 		grpc[i] = (struct snp_metrics_reason){grpc_count_name(i), grpc_count_text(i),
 						      export_counts(d->export)->n[i]};
 	daemon_status(d, &status);
+	m.no_descriptor = d->descriptors.times;
 	maps_fill(d->maps, maps);
 	metrics_process_read(&m.process);
 	metrics_write(&m, t);

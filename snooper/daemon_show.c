@@ -96,6 +96,8 @@ static size_t status_degraded(struct daemon *d, const struct snp_status *st, uin
 		[SNP_DEGRADED_CACHE_FULL] = d->cache_full,
 		[SNP_DEGRADED_RESCANNING] = d->scan.stage != SCAN_IDLE &&
 					    is_recent(d->grew_ns[SNP_STAT_RING_LOST], now_ns),
+		[SNP_DEGRADED_DESCRIPTORS] = is_recent(d->descriptors.grew_ns, now_ns),
+		[SNP_DEGRADED_LOG_LOST] = is_recent(d->log_lost.grew_ns, now_ns),
 		[SNP_DEGRADED_UNTRUSTED] = is_recent(d->untrusted.unlisted_grew, now_ns),
 	};
 	size_t n = 0;
@@ -129,6 +131,7 @@ void daemon_status(void *ctx, struct snp_status *st)
 	st->untrusted = d->untrusted_rows;
 	st->n_untrusted = daemon_untrusted_look(d, st->stats, now_ns);
 	st->untrusted_unlisted = d->untrusted.unlisted;
+	daemon_note_shortages(d, now_ns);
 	st->degraded = d->degraded;
 	st->n_degraded = status_degraded(d, st, now_ns);
 }

@@ -8,6 +8,8 @@
 
 static enum log_level threshold = LOG_LEVEL_INFO;
 
+static uint64_t lost;
+
 static const struct {
 	const char *word;
 	int priority; /* sd-daemon(3): what "<N>" at the start of a line means */
@@ -23,10 +25,15 @@ void log_set_level(enum log_level level)
 	threshold = level;
 }
 
+uint64_t log_lost(void)
+{
+	return lost;
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
 	int saved = errno;
-	char line[1024];
+	char line[1024], priority[8] = "";
 	va_list ap;
 
 	if (level > threshold)
@@ -35,7 +42,8 @@ void log_line(enum log_level level, const char *format, ...)
 	vsnprintf(line, sizeof(line), format, ap);
 	va_end(ap);
 	if (getenv("JOURNAL_STREAM"))
-		fprintf(stderr, "<%d>", levels[level].priority);
-	fprintf(stderr, "level=%s %s\n", levels[level].word, line);
+		snprintf(priority, sizeof(priority), "<%d>", levels[level].priority);
+	if (fprintf(stderr, "%slevel=%s %s\n", priority, levels[level].word, line) < 0)
+		lost++;
 	errno = saved;
 }

@@ -149,6 +149,15 @@ static void write_loop(const struct snp_metrics *m, struct metrics_text *t)
 		    m->slow_turns);
 }
 
+static void write_shortages(const struct snp_metrics *m, struct metrics_text *t)
+{
+	metrics_one(t, "snooper_no_descriptor_total", METRICS_COUNTER,
+		    "Times that a file descriptor was needed, and none was free.",
+		    m->no_descriptor);
+	metrics_one(t, "snooper_log_lost_total", METRICS_COUNTER,
+		    "Lines of the log that could not be written.", m->log_lost);
+}
+
 /* By the names that every exporter uses. */
 static void write_process(const struct snp_metrics *m, struct metrics_text *t)
 {
@@ -195,6 +204,7 @@ void metrics_write(const struct snp_metrics *m, struct metrics_text *t)
 	write_grpc(m, t);
 	write_degraded(m, t);
 	write_loop(m, t);
+	write_shortages(m, t);
 	write_process(m, t);
 	write_http(m, t);
 }

@@ -45,9 +45,10 @@ struct snp_metrics_process {
 
 /* The HTTP server itself. */
 struct snp_metrics_http {
-	uint64_t requests;  /* answered, whatever with */
-	uint64_t timed_out; /* connections that took too long */
-	uint64_t waited;    /* times that all connections were in use, and others had to wait */
+	uint64_t requests;     /* answered, whatever with */
+	uint64_t timed_out;    /* connections that took too long */
+	uint64_t waited;       /* times that all connections were in use, and others had to wait */
+	uint64_t not_accepted; /* times that there was no descriptor for one */
 };
 
 struct snp_metrics {
@@ -60,6 +61,8 @@ struct snp_metrics {
 	size_t n_grpc_refused;
 	uint64_t watches, watch_lost;	      /* open now; that lost their place */
 	uint64_t untrusted_aged;	      /* rows of servers that were silent for long */
+	uint64_t no_descriptor;		      /* times that one was needed, and none was free */
+	uint64_t log_lost;		      /* lines */
 	uint64_t collected, put_back;	      /* learned rows that were over, and that were not */
 	uint64_t longest_turn_ns, slow_turns; /* of the loop, on the CPU */
 	struct snp_metrics_process process;

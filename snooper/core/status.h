@@ -24,6 +24,9 @@
 	X(UNREACHABLE, "reconcile-unreachable", "no server of reconcile.servers answers")          \
 	X(CACHE_FULL, "cache-full", "snooperd's index did not take all that the maps hold")        \
 	X(RESCANNING, "rescanning", "news were lost, and the maps are being read again")           \
+	X(DESCRIPTORS, "no-descriptors",                                                           \
+	  "no file descriptor was free: callers other than root wait")                             \
+	X(LOG_LOST, "log-lost", "lines of the log could not be written")                           \
 	X(UNTRUSTED, "untrusted-full", "more untrusted servers answer than can be listed")         \
 	X(MAP_FULL, "map-full", "facts were refused: limits.facts or limits.rows")                 \
 	X(NAMES_FULL, "names-full", "names were refused: limits.names")                            \

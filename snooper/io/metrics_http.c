@@ -126,12 +126,16 @@ static struct bufferevent *on_connection(struct event_base *base, void *ctx)
 	return bev; /* NULL: evhttp makes one, or gives up */
 }
 
-/* No descriptor or no memory for a connection: try again in a while, not at once. */
+/*
+ * No descriptor or no memory for a connection: try again in a while, not at once.
+ * Said once; how it goes on is counted.
+ */
 static void on_accept_error(struct evconnlistener *listener, void *ctx)
 {
 	struct metrics_http *h = ctx;
 
-	log_warn("event=metrics-accept-failed errno=%d", EVUTIL_SOCKET_ERROR());
+	if (!h->counts.not_accepted++)
+		log_warn("event=metrics-accept-failed errno=%d", EVUTIL_SOCKET_ERROR());
 	evconnlistener_disable(listener);
 	sweep_soon(h);
 }

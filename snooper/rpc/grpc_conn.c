@@ -10,6 +10,7 @@
 
 #include "snooper/base/cleanup.h"
 #include "snooper/base/clock.h"
+#include "snooper/rpc/grpc_rota.h"
 #include "snooper/rpc/grpc_session.h"
 #include "snooper/rpc/grpc_tls.h"
 
@@ -24,7 +25,8 @@ struct grpc_conn {
 	int fd;
 	struct grpc_tls_link *tls;    /* NULL: none */
 	struct grpc_session *session; /* NULL: in the handshake */
-	struct event *readable, *writable, *work, *deadline, *stalled, *round;
+	struct grpc_rota_place work;
+	struct event *readable, *writable, *deadline, *stalled, *round;
 	uint8_t *out; /* bytes of the session that the socket has not taken yet */
 	size_t out_off, out_len, out_room;
 	uint64_t sent;
@@ -176,7 +178,6 @@ static void watch_readers(struct grpc_conn *c)
 /* Write, and decide what to wait for next. The connection may be gone afterwards. */
 static void pump(struct grpc_conn *c)
 {
-	struct timeval now = {0, 0};
 	uint64_t sent = c->sent;
 	int blocked = drain(c);
 
@@ -191,9 +192,8 @@ static void pump(struct grpc_conn *c)
 	want(c->writable, blocked);
 	want(c->readable,
 	     !c->leaving && (!blocked || grpc_session_backlog(c->session) < BACKLOG_FRAMES));
-	/* By a timer: other clients' sockets are looked at between two slices. */
 	if (!blocked && grpc_session_has_work(c->session))
-		event_add(c->work, &now);
+		grpc_rota_wait(c->conf.rota, &c->work);
 }
 
 /* Something moved: the time of silence starts again, once the client has said hello. */
@@ -208,10 +208,9 @@ static void touch(struct grpc_conn *c)
 
 static void on_wake(void *arg)
 {
-	struct timeval now = {0, 0};
 	struct grpc_conn *c = arg;
 
-	event_add(c->work, &now);
+	grpc_rota_wait(c->conf.rota, &c->work);
 }
 
 static int begin_session(struct grpc_conn *c)
@@ -280,7 +279,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	pump(c);
 }
 
-static void on_work(evutil_socket_t fd, short what, void *arg)
+static void on_work(void *arg)
 {
 	struct grpc_conn *c = arg;
 
@@ -336,11 +335,10 @@ static int make_events(struct grpc_conn *c)
 
 	c->readable = event_new(base, c->fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->writable = event_new(base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
-	c->work = event_new(base, -1, 0, on_work, c);
 	c->deadline = event_new(base, -1, 0, on_deadline, c);
 	c->stalled = event_new(base, -1, 0, on_stalled, c);
 	c->round = event_new(base, -1, 0, on_round, c);
-	if (!c->readable || !c->writable || !c->work || !c->deadline || !c->stalled || !c->round)
+	if (!c->readable || !c->writable || !c->deadline || !c->stalled || !c->round)
 		return -ENOMEM;
 	return event_add(c->readable, NULL) || event_add(c->writable, NULL) ||
 			       event_add(c->deadline, &hello)
@@ -360,6 +358,8 @@ int grpc_conn_new_take_fd(int fd, const struct grpc_conn_conf *conf, struct grpc
 	}
 	c->fd = fd;
 	c->conf = *conf;
+	c->work.work = on_work;
+	c->work.ctx = c;
 	err = conf->tls ? grpc_tls_link_new(conf->tls, fd, &c->tls) : begin_session(c);
 	if (!err)
 		err = make_events(c);
@@ -386,7 +386,7 @@ void grpc_conn_free(struct grpc_conn *c)
 		return;
 	drop_event(c->readable);
 	drop_event(c->writable);
-	drop_event(c->work);
+	grpc_rota_leave(c->conf.rota, &c->work);
 	drop_event(c->deadline);
 	drop_event(c->stalled);
 	drop_event(c->round);

@@ -20,6 +20,7 @@ struct grpc_conn_conf {
 	struct grpc_peer peer; /* with TLS the rights come by the certificate */
 	struct grpc_tls *tls;  /* NULL: none. Borrowed, like guard */
 	struct grpc_guard *guard;
+	struct grpc_rota *rota; /* borrowed */
 	unsigned int hello_ms, idle_ms, stall_ms;
 	/* The connection has come to its end: the callee calls grpc_conn_free(). */
 	void (*on_end)(void *ctx, struct grpc_conn *c);

@@ -16,7 +16,7 @@
 	X(CONNS_PEER, "conns_per_peer", "a connection above the limit of one user or address")     \
 	X(CONNS_RATE, "conns_rate", "TCP connections faster than handshakes are made")             \
 	X(ACCEPT_FAILED, "accept_failed",                                                          \
-	  "no descriptor or memory for a connection: none taken for a second")                     \
+	  "no descriptor or memory for a connection: all but root and our own user wait")          \
 	X(TLS_FAILED, "tls_failed", "no handshake with a verified client certificate")             \
 	X(TLS_TIMEOUT, "tls_timeout", "a handshake not ended in time")                             \
 	X(HELLO_TIMEOUT, "hello_timeout", "no HTTP/2 in time")                                     \

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,6 +100,22 @@ int grpc_listen_tcp(const char *address, struct grpc_listen *out)
 	*out = (struct grpc_listen){.fd = fd};
 	fd = -1;
 	return 0;
+}
+
+static void set(int fd, int level, int option, int value)
+{
+	setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+void grpc_listen_tcp_accepted(int fd)
+{
+	set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set(fd, IPPROTO_TCP, TCP_KEEPIDLE, GRPC_TCP_IDLE_S);
+	set(fd, IPPROTO_TCP, TCP_KEEPINTVL, GRPC_TCP_PROBE_S);
+	set(fd, IPPROTO_TCP, TCP_KEEPCNT, GRPC_TCP_PROBES);
+	set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	/* The same when something is under way: there are no probes then. */
+	set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, GRPC_TCP_DEAD_S * 1000);
 }
 
 void grpc_listen_close(struct grpc_listen *l, const char *path)

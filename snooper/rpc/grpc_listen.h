@@ -25,6 +25,16 @@ int grpc_listen_open(const char *path, const char *group, struct grpc_listen *ou
  */
 int grpc_listen_tcp(const char *address, struct grpc_listen *out);
 
+/*
+ * A connection that such a listener gave: sent at once, and asked for a sign of life while
+ * nothing is said. Its peer's host is found dead after GRPC_TCP_DEAD_S seconds at most.
+ */
+#define GRPC_TCP_IDLE_S	 60
+#define GRPC_TCP_PROBE_S 15
+#define GRPC_TCP_PROBES	 4
+#define GRPC_TCP_DEAD_S	 (GRPC_TCP_IDLE_S + GRPC_TCP_PROBES * GRPC_TCP_PROBE_S)
+void grpc_listen_tcp_accepted(int fd);
+
 /* Close, and remove the file if it is still ours. path: NULL for TCP. */
 void grpc_listen_close(struct grpc_listen *l, const char *path);
 

@@ -2,8 +2,8 @@
 #include "snooper/rpc/grpc_server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +15,7 @@
 #include "snooper/rpc/grpc_conn.h"
 #include "snooper/rpc/grpc_limit.h"
 #include "snooper/rpc/grpc_listen.h"
+#include "snooper/rpc/grpc_rota.h"
 #include "snooper/rpc/grpc_tls.h"
 
 #define ACCEPTS_A_TURN 16
@@ -42,8 +43,26 @@ struct grpc_server {
 	char *path;
 	const struct grpc_service *service;
 	struct grpc_guard guard;
+	struct grpc_rota rota;
 	struct door doors[DOORS];
+	/*
+	 * Descriptors held back, for when there are no others: who may put things right gets
+	 * in by them through the Unix socket.
+	 */
+	int reserve[GRPC_SERVER_SPARE];
+	size_t n_reserve;
 };
+
+static void hold_reserve(struct grpc_server *s)
+{
+	while (s->n_reserve < GRPC_SERVER_SPARE) {
+		int fd = fcntl(s->doors[UNIX_DOOR].listen.fd, F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0)
+			return; /* tried again when a connection comes or goes */
+		s->reserve[s->n_reserve++] = fd;
+	}
+}
 
 static void on_end(void *ctx, struct grpc_conn *c)
 {
@@ -56,6 +75,7 @@ static void on_end(void *ctx, struct grpc_conn *c)
 		}
 	}
 	grpc_conn_free(c);
+	hold_reserve(d->server);
 }
 
 /* The last places are kept for who may put things right. */
@@ -86,7 +106,8 @@ static bool is_welcome(struct door *d, const struct grpc_peer *peer)
 	return true;
 }
 
-static void welcome(struct door *d, int fd, const struct sockaddr *from)
+/* by_reserve: its descriptor is one of those that were held back. */
+static void welcome(struct door *d, int fd, const struct sockaddr *from, bool by_reserve)
 {
 	struct grpc_server *s = d->server;
 	struct grpc_conn_conf conf = {
@@ -94,26 +115,63 @@ static void welcome(struct door *d, int fd, const struct sockaddr *from)
 		.service = s->service,
 		.tls = d->tls,
 		.guard = &s->guard,
+		.rota = &s->rota,
 		.hello_ms = s->conf.hello_ms,
 		.idle_ms = s->conf.idle_ms,
 		.stall_ms = s->conf.stall_ms,
 		.on_end = on_end,
 		.ctx = d,
 	};
-	int on = 1;
 
 	if (d->tls) {
 		grpc_peer_tcp(from, &conf.peer);
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		grpc_listen_tcp_accepted(fd);
 	} else {
 		grpc_peer_unix(fd, d->listen.gid, &conf.peer);
 	}
-	if (!is_welcome(d, &conf.peer)) {
-		close(fd);
+	if (by_reserve && !(conf.peer.rights & GRPC_MAY_CHANGE))
+		grpc_guard_refuse(&s->guard, GRPC_COUNT_ACCEPT_FAILED, conf.peer.name, "",
+				  clock_boot_ns());
+	else if (is_welcome(d, &conf.peer)) {
+		if (!grpc_conn_new_take_fd(fd, &conf, &d->conns[d->n_conns]))
+			d->n_conns++;
 		return;
 	}
-	if (!grpc_conn_new_take_fd(fd, &conf, &d->conns[d->n_conns]))
-		d->n_conns++;
+	close(fd);
+}
+
+/* 0; or -errno: nobody was there, or nobody can be taken. */
+static int accept_one(struct door *d, bool by_reserve)
+{
+	struct sockaddr_storage from = {0};
+	socklen_t len = sizeof(from);
+	int fd =
+		accept4(d->listen.fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	welcome(d, fd, (struct sockaddr *)&from, by_reserve);
+	return 0;
+}
+
+static bool is_shortage(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM;
+}
+
+/* There is no descriptor, or no memory. False: and no way round it. */
+static bool accept_by_reserve(struct door *d, int err)
+{
+	struct grpc_server *s = d->server;
+
+	grpc_guard_refuse(&s->guard, GRPC_COUNT_ACCEPT_FAILED, "unknown", strerror(-err),
+			  clock_boot_ns());
+	if (d->tls || !s->n_reserve || (err != -EMFILE && err != -ENFILE))
+		return false;
+	close(s->reserve[--s->n_reserve]);
+	err = accept_one(d, true);
+	hold_reserve(s);
+	return !err || err == -EAGAIN;
 }
 
 static void on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
@@ -121,20 +179,14 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
 	struct timeval pause = {ACCEPT_PAUSE_S, 0};
 	struct door *d = arg;
 
+	hold_reserve(d->server);
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		struct sockaddr_storage from = {0};
-		socklen_t len = sizeof(from);
-		int fd = accept4(listen_fd, (struct sockaddr *)&from, &len,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int err = accept_one(d, false);
 
-		if (fd >= 0) {
-			welcome(d, fd, (struct sockaddr *)&from);
+		if (!err)
 			continue;
-		}
 		/* The listener stays readable: without a pause the loop would spin. */
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			grpc_guard_refuse(&d->server->guard, GRPC_COUNT_ACCEPT_FAILED, "unknown",
-					  strerror(errno), clock_boot_ns());
+		if (is_shortage(err) && !accept_by_reserve(d, err)) {
 			event_del(d->acceptable);
 			event_add(d->retry, &pause);
 		}
@@ -201,11 +253,14 @@ int grpc_server_new(struct event_base *base, const struct grpc_server_conf *conf
 	s->path = strdup(conf->path);
 	if (!s->path)
 		return -ENOMEM;
-	err = grpc_listen_open(conf->path, conf->group, &s->doors[UNIX_DOOR].listen);
+	err = grpc_rota_init(&s->rota, base);
+	if (!err)
+		err = grpc_listen_open(conf->path, conf->group, &s->doors[UNIX_DOOR].listen);
 	if (!err)
 		err = open_door(&s->doors[UNIX_DOOR]);
 	if (err)
 		return err;
+	hold_reserve(s);
 	s->conf.path = s->conf.group = NULL; /* the caller's; s->path is ours */
 	*out = snp_take(&s);
 	return 0;
@@ -245,8 +300,11 @@ void grpc_server_free(struct grpc_server *s)
 {
 	if (!s)
 		return;
+	while (s->n_reserve)
+		close(s->reserve[--s->n_reserve]);
 	close_door(&s->doors[TCP_DOOR], NULL);
 	close_door(&s->doors[UNIX_DOOR], s->path);
+	grpc_rota_fini(&s->rota);
 	free(s->path);
 	free(s);
 }

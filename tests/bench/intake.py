@@ -20,6 +20,7 @@ from servers import unbound  # noqa: E402
 from snoplab import TOP, wait_until  # noqa: E402
 
 RESOLVER = '10.53.9.55'
+METRICS = '127.0.0.1:9953'
 ROOM = 1 << 21  # of every limit: nothing is refused here
 
 
@@ -37,7 +38,8 @@ class Intake:
         self.snooperd = Snooperd(lab, {
             'observe': {'cgroups': [self.clients], 'resolvers': [RESOLVER]},
             'limits': {'names': ROOM, 'facts': ROOM, 'rows': ROOM, 'names_per_address': ROOM,
-                       'per_endpoint': ROOM}, 'log': {'level': 'info'}}, name='intake').start(60)
+                       'per_endpoint': ROOM}, 'export': {'metrics': METRICS},
+            'log': {'level': 'info'}}, name='intake').start(60)
         os.sched_setaffinity(self.snooperd.pid, {self.cpus[0]})
         self.asked = 0
 
@@ -78,6 +80,13 @@ class Intake:
         """Bytes of its own: the ring and other maps that it shares with the kernel are not."""
         with open(f'/proc/{self.snooperd.pid}/status') as f:
             return int(re.search(r'RssAnon:\s+(\d+)', f.read()).group(1)) << 10
+
+
+    def longest_turn(self):
+        """Seconds of CPU that the longest turn of the daemon's loop took, and how many took more than 10 ms."""
+        text = self.lab.node.run('curl', '-s', f'http://{METRICS}/metrics').stdout
+        return [float(re.search(rf'^snooper_loop_{name} (.+)$', text, re.M).group(1))
+                for name in ('longest_turn_seconds', 'slow_turns_total')]
 
 
 def learn(site, count):
@@ -143,5 +152,8 @@ def run(lab, say, quick):
         lags = watch_lag(site, 10000, 1 if quick else 5)
         say('daemon', 'watch_lag_ms', changes=len(lags), per_s=10000, p50=lags[len(lags) // 2],
             p99=lags[len(lags) * 99 // 100], most=lags[-1])
+        longest, slow = site.longest_turn()
+        say('daemon', 'longest_turn_ms', of_all_the_above=longest * 1000, above_10_ms=int(slow), limit_ms=10,
+            met=longest <= 0.010)
     finally:
         site.close()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Point 2.4: gRPC over TCP, TLS 1.3 with certificates both ways."""
 import json
+import re
 import shutil
 import signal
 import socket
@@ -8,9 +9,11 @@ import ssl
 
 import pytest
 
+import dnswire as w
 from certs import Authority
 from daemon import Snooperd
-from snoplab import HERE, PATIENCE, Lab, wait_until
+from servers import Scripted, ask
+from snoplab import HERE, PATIENCE, Lab, Program, ip, wait_until
 
 PORT = 9954
 PREFACE = b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -199,6 +202,79 @@ def test_2_4_tls_reload_swaps_certificates_and_keeps_them_when_bad(site):
     reload(site, 'event=reloaded')
     assert site.grpc('snooper.v1.Status/Get', new.sign('client')).returncode == 0
     assert site.grpc('snooper.v1.Status/Get').returncode == 1
+
+
+# A watch by a gRPC library, for as long as it goes on: a line an event.
+WATCH = f'''import sys
+sys.path.insert(0, {HERE!r})
+from grpc_client import Client
+with Client(sys.argv[1], timeout=None, tls=sys.argv[2:]) as client:
+    for reply in client.stream('snooper.v1.Names/Watch', b''):
+        reply = client.classes['snooper.v1.WatchReply'].FromString(reply)
+        print(reply.WhichOneof('event'), reply.name.name, flush=True)
+'''
+
+
+@pytest.fixture
+def watched(run):
+    """A site of its own, and a watch on it from another host."""
+    with Lab(run) as lab:
+        site = Site(lab)
+        watch = Program(lab.outside, ['/usr/bin/python3', '-c', WATCH, f'{lab.node.ip4}:{PORT}',
+                                      site.ca.file, *site.client], 'watch').start()
+        wait_until(lambda: 'synced' in watch.output(), 20, watch.output)
+        yield site, watch
+
+
+def learn(site, name):
+    def answer(query):
+        return [w.answer(query, [w.a(w.QNAME, '192.0.2.4')])]
+    with Scripted(site.lab.outside, site.lab.outside.ip4, answer) as server:
+        assert len(site.lab.node.call(ask, server.address, [w.query(1, name)])) == 1
+
+
+def test_2_4_tls_reload_closes_nothing_that_is_open(watched):
+    """Another authority: who came by the old one stays, and is told what is learned after; nobody new comes by it."""
+    site, watch = watched
+    new = Authority(f'{site.lab.dir}/new')
+    shutil.copy(new.file, site.ca.file)
+    for old, fresh in zip(site.node, new.sign('node')):
+        shutil.copy(fresh, old)
+    reload(site, 'event=reloaded')
+    assert site.grpc('snooper.v1.Status/Get').returncode == 1
+    assert site.grpc('snooper.v1.Status/Get', new.sign('client')).returncode == 0
+    learn(site, 'after.reload.test')
+    wait_until(lambda: 'name after.reload.test' in watch.output(), 20, watch.output)
+    assert site.snooperd.status()['export']['watches'] == 1
+
+
+def timers(site):
+    """The timer of each connection to us, as ss(8) shows it."""
+    out = site.lab.node.run('ss', '-tnoH', 'state', 'established', 'sport', '=', f':{PORT}').stdout
+    return [re.search(r'timer:\((\w+),(\w+),(\d+)\)', line) for line in out.splitlines()]
+
+
+def seconds(text):
+    """As ss(8) writes a time: 12sec, 1min23sec, 750ms."""
+    minutes, rest = re.fullmatch(r'(?:(\d+)min)?(?:(\d+)sec)?(?:[\d.]+(?:ms)?)?', text).groups()
+    return 60 * int(minutes or 0) + int(rest or 0)
+
+
+def test_2_4_quiet_watch_is_kept_alive(watched):
+    """Nothing is said on it: the kernel asks its host for a sign of life within the minute."""
+    site, _ = watched
+    wait_until(lambda: [t and t[1] for t in timers(site)] == ['keepalive'], what=lambda: timers(site))
+    assert seconds(timers(site)[0][2]) <= 60
+
+
+@pytest.mark.long
+def test_2_4_watch_of_a_host_that_died_ends(watched):
+    """No FIN, no RST, nothing: it is given up after two minutes of silence."""
+    site, _ = watched
+    assert site.snooperd.status()['export']['watches'] == 1
+    ip('link set br0 down', netns=site.lab.outside.netns)
+    wait_until(lambda: site.snooperd.status()['export']['watches'] == 0, 180, 'the watch is given up')
+    assert timers(site) == []
 
 
 def test_2_4_tls_unusable_files_stop_the_start(lab):
