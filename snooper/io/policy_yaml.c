@@ -69,30 +69,35 @@ static int refuse_file(struct policy_reader *r, int err)
 	return err;
 }
 
-/* -errno when it cannot be read, which is noted. */
+/* A name that begin_file() took. -errno when it cannot be read, which is noted. */
 static int take_file(struct policy_reader *r, const char *path)
 {
 	SNP_CLEANUP(snp_freep)
 	char *buf = NULL;
-	struct stat st;
 	ssize_t len;
-	int res;
 
-	res = begin_file(r, path);
-	if (res < 0)
-		return res;
-	if (stat(path, &st) < 0)
-		return refuse_file(r, -errno);
-	if (!S_ISREG(st.st_mode)) {
-		conf_diag_error(r->diag, nowhere, FILE_KEY, "is no regular file");
-		return 0;
-	}
 	len = conf_file_read(path, POLICY_BYTES_MAX, &buf);
 	if (len == -ENOMEM)
 		return -ENOMEM;
 	if (len < 0)
 		return refuse_file(r, (int)len);
 	return take_text(r, buf, (size_t)len);
+}
+
+/* In a directory that others fill, a pipe would be waited on for ever. */
+static int take_regular_file(struct policy_reader *r, const char *path)
+{
+	struct stat st;
+	int res = begin_file(r, path);
+
+	if (res < 0)
+		return res;
+	if (stat(path, &st) < 0)
+		return refuse_file(r, -errno);
+	if (S_ISREG(st.st_mode))
+		return take_file(r, path);
+	conf_diag_error(r->diag, nowhere, FILE_KEY, "is no regular file");
+	return 0;
 }
 
 static int is_policy_file(const struct dirent *entry)
@@ -121,7 +126,7 @@ static int take_files(struct policy_reader *r, const char *path, struct dirent *
 			file = NULL;
 			return -ENOMEM;
 		}
-		res = take_file(r, file);
+		res = take_regular_file(r, file);
 		if (res == -ENOMEM || !failed)
 			failed = res;
 	}
@@ -155,9 +160,9 @@ static int take_directory(struct policy_reader *r, const char *path)
 	return res;
 }
 
-/* What is read: a directory, a file, text under a name; or nothing. */
+/* What is read: a directory; a file, or text that stands for it; or nothing. */
 struct source {
-	const char *directory, *file;
+	const char *directory;
 	const char *name, *buf;
 	size_t len;
 };
@@ -168,10 +173,12 @@ static int take_source(struct policy_reader *r, const struct source *s)
 
 	if (s->directory)
 		return take_directory(r, s->directory);
-	if (s->file)
-		return take_file(r, s->file);
-	res = s->name ? begin_file(r, s->name) : 0;
-	return res < 0 || !s->name ? res : take_text(r, s->buf, s->len);
+	if (!s->name)
+		return 0;
+	res = begin_file(r, s->name);
+	if (res < 0)
+		return res;
+	return s->buf ? take_text(r, s->buf, s->len) : take_file(r, s->name);
 }
 
 static int read_source(const struct source *s, struct policy **out, struct conf_diag *diag)
@@ -203,7 +210,7 @@ int policy_read_directory(const char *path, struct policy **out, struct conf_dia
 
 int policy_read_file(const char *path, struct policy **out, struct conf_diag *diag)
 {
-	struct source s = {.file = path};
+	struct source s = {.name = path};
 
 	return read_source(&s, out, diag);
 }
@@ -211,7 +218,7 @@ int policy_read_file(const char *path, struct policy **out, struct conf_diag *di
 int policy_read_text(const char *name, const char *buf, size_t len, struct policy **out,
 		     struct conf_diag *diag)
 {
-	struct source s = {.name = name, .buf = buf, .len = len};
+	struct source s = {.name = name, .buf = len ? buf : "", .len = len};
 
 	return read_source(&s, out, diag);
 }

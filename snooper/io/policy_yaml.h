@@ -38,7 +38,7 @@ int policy_read_directory(const char *path, struct policy **out, struct conf_dia
 int policy_read_configured(const struct snp_conf *conf, struct policy **out,
 			   struct conf_diag *diag);
 
-/* One file, and one that is in memory; name stands for it in messages. */
+/* One file, be it a pipe; and one that is in memory: name stands for it in messages. */
 int policy_read_file(const char *path, struct policy **out, struct conf_diag *diag);
 int policy_read_text(const char *name, const char *buf, size_t len, struct policy **out,
 		     struct conf_diag *diag);

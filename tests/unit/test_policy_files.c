@@ -68,6 +68,25 @@ static void test_3_2_an_http_rule_is_refused_by_name_with_its_line(void **state)
 	conf_diag_fini(&d);
 }
 
+static void test_3_1_a_pipe_is_as_good_as_a_file(void **state)
+{
+	static const char text[] = SPEC "  egress: [{toEntities: [world]}]\n";
+	struct conf_diag d = {0};
+	struct policy *p = NULL;
+	char path[64];
+	int fd[2];
+
+	assert_int_equal(pipe(fd), 0);
+	assert_int_equal(write(fd[1], text, strlen(text)), strlen(text));
+	close(fd[1]);
+	snprintf(path, sizeof(path), "/dev/fd/%d", fd[0]);
+	assert_int_equal(policy_read_file(path, &p, &d), 0);
+	assert_int_equal(p->n_specs, 1);
+	assert_string_equal(p->specs[0].at.file, path);
+	close(fd[0]);
+	policy_free(p);
+}
+
 /* --- directories ---------------------------------------------------------------------- */
 
 static char dir[64];
@@ -397,6 +416,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_3_2_the_examples_of_cilium_are_read),
 		cmocka_unit_test(test_3_2_an_http_rule_is_refused_by_name_with_its_line),
+		cmocka_unit_test(test_3_1_a_pipe_is_as_good_as_a_file),
 		IN_DIR(test_3_1_a_directory_is_read_in_byte_order_of_its_names),
 		IN_DIR(test_3_1_the_errors_of_all_files_are_told_at_once_file_by_file),
 		IN_DIR(test_3_1_a_name_that_two_files_use_is_warned_about),
