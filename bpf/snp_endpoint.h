@@ -8,36 +8,69 @@
  * every cgroup at or below one that an entry's glob matches. Rows are written by
  * the daemon (what is there at start, and after a reload) and by the kernel, before mkdir(2)
  * of a new cgroup returns; both write the same. Removed by the kernel when
- * the last socket of a removed cgroup is gone.
+ * the last socket of a removed cgroup is gone, and with it the last of what else holds it.
  */
 #ifndef SNP_ENDPOINT_H
 #define SNP_ENDPOINT_H
 
 #include "bpf/snp_types.h"
 
-#define SNP_ENDPOINTS_MAX   4096   /* numbers 1 to this less one */
-#define SNP_MEMBERS_MAX	    65536  /* cgroups that belong to one */
+#define SNP_ENDPOINTS_MAX   4096  /* numbers 1 to this less one */
+#define SNP_MEMBERS_MAX	    65536 /* cgroups that belong to one */
 #define SNP_ENDPOINT_NAME   64
-#define SNP_GLOBS_MAX	    4096
+#define SNP_GLOBS_MAX	    4096 /* of a bank */
 #define SNP_GLOB_PATH_BYTES 512
+
+/* Steps that matching a new cgroup's path may take, over all globs: it runs with interrupts off. */
+#define SNP_GLOB_STEPS (1u << 17)
+
+/* With policy.scope: node, one for all endpoints. Otherwise a scope is the endpoint's number. */
+#define SNP_SCOPE_NODE 0xffffffffu
 
 /* Value of snp_members, by cgroup v2 id; value of snp_owner, a socket's storage. */
 struct snp_member {
 	__u32 endpoint; /* from 1; 0 in snp_owner: of no endpoint */
 	__u32 scope;	/* under which what it asks is kept: facts' and verdict rows' */
 };
+SNP_ASSERT(sizeof(struct snp_member) == 8, "snp_member is a map value");
 
 /* Value of snp_endpoints, by number. */
 struct snp_endpoint_row {
 	char name[SNP_ENDPOINT_NAME]; /* "": free */
 };
 
-/* Value of snp_globs: a path of cgroup v2 as the tracepoint gives it, from the hierarchy's root. */
+/*
+ * Value of snp_globs: a path of cgroup v2 as the tracepoint gives it, from the
+ * hierarchy's root. Two banks of SNP_GLOBS_MAX, one in force; in the order of the
+ * configuration, and the first that matches counts.
+ */
 struct snp_glob {
 	struct snp_member member;
-	__u32 len; /* 0: free */
-	__u32 reserved;
+	__u32 len;
+	__u32 level; /* of the cgroups it can match: components of the path */
 	char path[SNP_GLOB_PATH_BYTES];
 };
+SNP_ASSERT(sizeof(struct snp_glob) == 528, "snp_glob is a map value");
+
+/* The one row of snp_endctl, written by the daemon. */
+struct snp_endctl {
+	__u32 globs; /* which are in force, as one word: their number (0: there are no endpoints), and the bank */
+#define SNP_GLOBS_BANK 0x80000000u
+	__u32 incomplete; /* not 0: not every member is in snp_members, as of the last reading of the tree */
+	__u64 missed_before; /* snp_missed when that reading began */
+};
+SNP_ASSERT(sizeof(struct snp_endctl) == 16, "snp_endctl is a map value");
+
+/* What snp_sockets writes: a socket in the hands of an endpoint's process that is not that endpoint's. */
+struct snp_stray {
+	__u32 endpoint; /* the process's */
+	__u32 owner;	/* the socket's, 0: none; 0 too for a family without a cgroup's hooks */
+	__u32 pid, fd;
+	__u16 family; /* AF_INET, AF_INET6, AF_PACKET, AF_XDP */
+	__u16 type;   /* SOCK_STREAM and so on */
+	__u32 reserved;
+	char comm[16];
+};
+SNP_ASSERT(sizeof(struct snp_stray) == 40, "snp_stray is read from the kernel as it is");
 
 #endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "snooper/core/cgroup_glob.h"
+
+#include <string.h>
+
+enum glob_found cgroup_glob(const char *glob, const char *path)
+{
+	struct glob_walk w = {0};
+	size_t glob_len = strlen(glob), path_len = strlen(path);
+	enum glob_found found;
+
+	if (glob_len >= SNP_GLOB_PATH_BYTES || path_len >= SNP_GLOB_PATH_BYTES)
+		return GLOB_NO;
+	/* The root is the one path that ends with its slash. */
+	if (!strcmp(path, "/"))
+		return strcmp(glob, "/") ? GLOB_ABOVE : GLOB_MATCH;
+	do
+		found = glob_step(&w, glob, glob_len, path, path_len);
+	while (found == GLOB_GOING);
+	return found;
+}
+
+unsigned int cgroup_level(const char *path)
+{
+	unsigned int level = 0;
+
+	for (; path[0] && path[1]; path++)
+		level += *path == '/';
+	return level;
+}
