@@ -10,8 +10,10 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/snp_endpoint.h"
 #include "bpf/snp_event.h"
 #include "bpf/snp_fact.h"
+#include "bpf/snp_glob.h"
 #include "bpf/snp_kconf.h"
 #include "bpf/snp_proxy.h"
 #include "bpf/snp_question.h"
@@ -216,5 +218,75 @@ static __always_inline struct snp_kconf *snp_conf_now(void)
 
 	return snp_conf_pick(&which);
 }
+
+/* Endpoints: which cgroup, and which socket, is whose. */
+struct snp_members_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SNP_MEMBERS_MAX);
+	__type(key, __u64);
+	__type(value, struct snp_member);
+};
+SNP_MAP struct snp_members_map snp_members SEC(".maps");
+
+/* Of a listening socket the accepted ones inherit it. */
+struct snp_owner_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct snp_member);
+};
+SNP_MAP struct snp_owner_map snp_owner SEC(".maps");
+
+struct snp_endpoints_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SNP_ENDPOINTS_MAX);
+	__type(key, __u32);
+	__type(value, struct snp_endpoint_row);
+};
+SNP_MAP struct snp_endpoints_map snp_endpoints SEC(".maps");
+
+struct snp_globs_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * SNP_GLOBS_MAX);
+	__type(key, __u32);
+	__type(value, struct snp_glob);
+};
+SNP_MAP struct snp_globs_map snp_globs SEC(".maps");
+
+struct snp_endctl_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct snp_endctl);
+};
+SNP_MAP struct snp_endctl_map snp_endctl SEC(".maps");
+
+/* How many new cgroups should have had a row in snp_members, and have none. */
+struct snp_missed_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+SNP_MAP struct snp_missed_map snp_missed SEC(".maps");
+
+/* Where a new cgroup's path is matched. One is enough: they are made one at a time. Not pinned. */
+struct snp_newcgroup {
+	__u64 id;
+	__u32 level, path_len;
+	__u32 bank, n_globs;
+	__u32 at; /* the glob we are in */
+	__u32 endpoint, scope;
+	__u32 decided;
+	struct glob_walk walk;
+	char path[SNP_GLOB_PATH_BYTES];
+};
+struct snp_newcgroup_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct snp_newcgroup);
+};
+SNP_MAP struct snp_newcgroup_map snp_newcgroup SEC(".maps");
 
 #endif

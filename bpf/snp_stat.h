@@ -87,7 +87,12 @@
 	  "a proxy in a network namespace that cannot be judged")                                  \
 	X(BYPASS_PEER, "bypass_has_peer", "sends on a socket that has a peer: never rewritten")    \
 	X(REVEALED, "bypass_translated", "fallback addresses shown as the proxy's")                \
-	X(OWN, "own_lookups", "answers to snooperd's own look-ups: not learned from")
+	X(OWN, "own_lookups", "answers to snooperd's own look-ups: not learned from")              \
+	X(MEMBERS, "endpoint_cgroups_made", "cgroups that belonged to an endpoint when made")      \
+	X(MEMBERS_GONE, "endpoint_cgroups_gone", "cgroups of endpoints that the kernel let go of") \
+	X(MEMBERS_MISSED, "endpoint_cgroups_missed",                                               \
+	  "new cgroups of endpoints for which there was no room, or not enough time")              \
+	X(OWNER_STORAGE, "endpoint_socket_storage", "no memory to note whose a socket is")
 
 #define SNP_STAT_ENUM(name, ...) SNP_STAT_##name,
 enum snp_stat {

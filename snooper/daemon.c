@@ -22,16 +22,18 @@
 #include "snooper/daemon_reload.h"
 #include "snooper/daemon_systemd.h"
 #include "snooper/io/confine.h"
+#include "snooper/io/endpoints.h"
 #include "snooper/io/kconf.h"
 #include "snooper/io/links.h"
 #include "snooper/io/metrics_http.h"
 #include "snooper/io/proxy_seed.h"
 
-#define RING_TURN     256 /* records taken in one turn of the loop */
-#define DRAIN_MS      50
-#define TICK_MS	      250
-#define SCAN_EVERY_NS (15 * SNP_NS_PER_S)
-#define TURN_MAX_NS   (10 * SNP_NS_PER_MS)
+#define RING_TURN	256 /* records taken in one turn of the loop */
+#define DRAIN_MS	50
+#define TICK_MS		250
+#define SCAN_EVERY_NS	(15 * SNP_NS_PER_S)
+#define SETTLE_EVERY_NS (5 * SNP_NS_PER_S)
+#define TURN_MAX_NS	(10 * SNP_NS_PER_MS)
 
 /* After a reading that found something, look again soon: the kernel wakes us rarely. */
 static void take_news(struct daemon *d)
@@ -128,6 +130,18 @@ static void follow_proxy_cgroup(struct daemon *d)
 		log_err("event=attach-failed reason=\"%s\"", why.text);
 }
 
+/* A cgroup that found no room may find some later. */
+static void settle_what_was_missed(struct daemon *d, uint64_t now_ns)
+{
+	/* Of a very large tree, a fiftieth of the time at most. */
+	if (now_ns - d->settled_ns < SETTLE_EVERY_NS + 50 * d->settle_took_ns ||
+	    !endpoints_incomplete(d->endpoints, d->maps))
+		return;
+	endpoints_settle(d->endpoints, d->maps);
+	d->settled_ns = clock_boot_ns();
+	d->settle_took_ns = d->settled_ns - now_ns;
+}
+
 /* On time: no later than a tick, and no sooner than a turn of the loop. */
 static void on_expiring(evutil_socket_t fd, short what, void *ctx)
 {
@@ -154,6 +168,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 		start_scan(d);
 	}
 	follow_proxy_cgroup(d);
+	settle_what_was_missed(d, now_ns);
 	for (size_t i = 0; i < d->conf->proxy.n_addresses; i++)
 		look_at_proxy(d, &d->conf->proxy.addresses[i]);
 	daemon_note_shortages(d, now_ns);
@@ -280,6 +295,7 @@ static void fini(struct daemon *d)
 		if (maps_uninstall(maps_directory(d->maps), &why) < 0)
 			log_warn("event=uninstall-failed reason=\"%s\"", why.text);
 	}
+	endpoints_free(d->endpoints);
 	maps_close(d->maps);
 	fqdn_cache_free(d->cache);
 	if (d->base)
@@ -297,7 +313,8 @@ static int start(struct daemon *d, struct maps_problem *why)
 	/* Twice the facts: what the maps hold, learned and granted. */
 	d->cache = fqdn_cache_new(d->conf->limits.names, 2 * (size_t)d->conf->limits.facts);
 	d->base = event_base_new();
-	if (!d->cache || !d->base || start_loop(d) < 0) {
+	d->endpoints = endpoints_new();
+	if (!d->cache || !d->base || !d->endpoints || start_loop(d) < 0) {
 		strcpy(why->text, "cannot start the loop");
 		return -ENOMEM;
 	}

@@ -20,6 +20,7 @@
 #include "snooper/io/maps.h"
 #include "snooper/rpc/export.h"
 
+struct endpoints;
 struct event;
 struct event_base;
 struct metrics_http;
@@ -55,6 +56,8 @@ struct daemon {
 	uint64_t started_ns;
 	uint32_t proxy_generation;
 	uint64_t proxy_cgroup_id; /* that the programs are attached to, 0: none */
+	struct endpoints *endpoints;
+	uint64_t settled_ns, settle_took_ns; /* when their cgroups were last looked through */
 	struct scan scan;
 	struct reconciler reconciler;
 	struct untrusted untrusted;

@@ -12,6 +12,7 @@
 #include "snooper/io/conf_host.h"
 #include "snooper/io/conf_reload.h"
 #include "snooper/io/conf_yaml.h"
+#include "snooper/io/endpoints.h"
 #include "snooper/io/kconf.h"
 #include "snooper/io/links.h"
 #include "snooper/io/proxy_seed.h"
@@ -37,8 +38,14 @@ int daemon_apply(struct daemon *d, struct maps_problem *why)
 				 strerror(-r));
 	}
 	if (!r)
+		r = endpoints_prepare(d->endpoints, d->maps, d->conf, why);
+	if (!r)
 		r = links_attach(d->maps, d->conf, why);
 	if (!r) {
+		/* After the attachment: a cgroup made in between is known to the kernel side. */
+		endpoints_settle(d->endpoints, d->maps);
+		endpoints_audit(d->endpoints, d->maps);
+		d->settled_ns = clock_boot_ns();
 		d->proxy_generation = k->proxy_generation;
 		d->proxy_cgroup_id = k->proxy_cgroup_id;
 		/* After the attachment: a socket bound in between is counted by its bind. */

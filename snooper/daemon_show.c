@@ -6,6 +6,7 @@
 #include "snooper/base/clock.h"
 #include "snooper/core/match_pattern.h"
 #include "snooper/daemon.h"
+#include "snooper/io/endpoints.h"
 
 #define CAP_SHOWN_NS (60 * SNP_NS_PER_S)
 
@@ -88,9 +89,12 @@ static size_t status_degraded(struct daemon *d, const struct snp_status *st, uin
 		{SNP_STAT_Q_STORAGE, SNP_DEGRADED_Q_STORAGE},
 		{SNP_STAT_BYPASS_NONE, SNP_DEGRADED_BYPASS_NONE},
 		{SNP_STAT_BYPASS_UNKNOWN, SNP_DEGRADED_BYPASS_UNKNOWN},
+		{SNP_STAT_OWNER_STORAGE, SNP_DEGRADED_OWNER_STORAGE},
 	};
 	bool is[SNP_DEGRADED_END] = {
 		[SNP_DEGRADED_PROXY_BYPASSED] = st->proxy.bypassed,
+		[SNP_DEGRADED_MEMBERS_MISSED] = endpoints_incomplete(d->endpoints, d->maps),
+		[SNP_DEGRADED_SOCKETS_OUTSIDE] = endpoints_strays(d->endpoints) > 0,
 		[SNP_DEGRADED_LIMITS_KEPT] = maps_limits_differ(d->maps),
 		[SNP_DEGRADED_UNREACHABLE] = daemon_reconcile_is_unreachable(d),
 		[SNP_DEGRADED_CACHE_FULL] = d->cache_full,
@@ -132,6 +136,7 @@ void daemon_status(void *ctx, struct snp_status *st)
 	st->n_untrusted = daemon_untrusted_look(d, st->stats, now_ns);
 	st->untrusted_unlisted = d->untrusted.unlisted;
 	daemon_note_shortages(d, now_ns);
+	st->n_endpoints = endpoints_show(d->endpoints, d->maps, &st->endpoints);
 	st->degraded = d->degraded;
 	st->n_degraded = status_degraded(d, st, now_ns);
 }

@@ -107,6 +107,25 @@ static void write_proxy(const struct snp_metrics *m, struct metrics_text *t)
 	metrics_seconds(t, m->status->proxy.since_ms * 1000000);
 }
 
+/* Names of endpoints are the configuration's words, not ours: together only. */
+static void write_endpoints(const struct snp_metrics *m, struct metrics_text *t)
+{
+	uint64_t cgroups = 0, outside = 0;
+
+	for (size_t i = 0; i < m->status->n_endpoints; i++) {
+		cgroups += m->status->endpoints[i].cgroups;
+		outside += m->status->endpoints[i].sockets_outside;
+	}
+	metrics_one(t, "snooper_endpoints", METRICS_GAUGE, "Endpoints in the configuration.",
+		    m->status->n_endpoints);
+	metrics_one(t, "snooper_endpoint_cgroups", METRICS_GAUGE, "Cgroups that belong to one.",
+		    cgroups);
+	metrics_one(
+		t, "snooper_endpoint_sockets_outside", METRICS_GAUGE,
+		"Sockets that their processes held at start or reload, and that are not theirs.",
+		outside);
+}
+
 static void write_untrusted(const struct snp_metrics *m, struct metrics_text *t)
 {
 	metrics_one(t, "snooper_untrusted_servers", METRICS_GAUGE,
@@ -199,6 +218,7 @@ void metrics_write(const struct snp_metrics *m, struct metrics_text *t)
 	write_cache(m, t);
 	write_maps(m, t);
 	write_proxy(m, t);
+	write_endpoints(m, t);
 	write_untrusted(m, t);
 	write_counts(m, t);
 	write_grpc(m, t);

@@ -20,6 +20,8 @@
  */
 #define SNP_DEGRADATIONS(X)                                                                        \
 	X(PROXY_BYPASSED, "proxy-bypassed", "the proxy is gone, questions go to a fallback")       \
+	X(MEMBERS_MISSED, "endpoint-cgroups-missed",                                               \
+	  "cgroups of endpoints that are not known as theirs")                                     \
 	X(LIMITS_KEPT, "limits-not-applied", "a pinned map keeps another size than limits asks")   \
 	X(UNREACHABLE, "reconcile-unreachable", "no server of reconcile.servers answers")          \
 	X(CACHE_FULL, "cache-full", "snooperd's index did not take all that the maps hold")        \
@@ -36,7 +38,11 @@
 	X(NO_SCRATCH, "scratch-exhausted", "messages passed unread: every scratch slot was used")  \
 	X(Q_STORAGE, "question-storage-exhausted", "questions were not remembered: no memory")     \
 	X(BYPASS_NONE, "no-fallback-of-family", "a question found neither proxy nor fallback")     \
-	X(BYPASS_UNKNOWN, "proxy-cannot-be-judged", "a proxy in a network namespace out of sight")
+	X(BYPASS_UNKNOWN, "proxy-cannot-be-judged", "a proxy in a network namespace out of sight") \
+	X(OWNER_STORAGE, "endpoint-socket-storage",                                                \
+	  "sockets whose endpoint was not noted: no memory")                                       \
+	X(SOCKETS_OUTSIDE, "endpoint-sockets-outside",                                             \
+	  "at start or reload, processes of endpoints held sockets that are not theirs")
 
 #define SNP_DEGRADED_ENUM(name, ...) SNP_DEGRADED_##name,
 enum snp_degraded { SNP_DEGRADATIONS(SNP_DEGRADED_ENUM) SNP_DEGRADED_END };
@@ -47,6 +53,13 @@ const char *snp_degraded_text(enum snp_degraded reason);
 struct snp_status_server {
 	struct snp_addr addr;
 	uint64_t answers;
+};
+
+struct snp_status_endpoint {
+	const char *name;
+	uint64_t cgroups;
+	uint64_t
+		sockets_outside; /* held by its processes, and not its own: as of start or reload */
 };
 
 struct snp_status {
@@ -66,6 +79,8 @@ struct snp_status {
 	const struct snp_status_server *untrusted;
 	size_t n_untrusted;
 	uint64_t untrusted_unlisted; /* answers of servers that found no room among them */
+	const struct snp_status_endpoint *endpoints;
+	size_t n_endpoints;
 	const char *const *degraded; /* reasons, most pressing first */
 	size_t n_degraded;
 };

@@ -72,6 +72,21 @@ static struct json_object *cache_json(const Snooper__V1__Cache *c)
 	return o;
 }
 
+static struct json_object *endpoints_json(const Snooper__V1__StatusReply *m)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < m->n_endpoints; i++) {
+		struct json_object *o = json_object_new_object();
+
+		ctl_put_string(o, "name", m->endpoints[i]->name);
+		ctl_put_number(o, "cgroups", m->endpoints[i]->cgroups);
+		ctl_put_number(o, "sockets_outside", m->endpoints[i]->sockets_outside);
+		json_object_array_add(array, o);
+	}
+	return array;
+}
+
 static void print_json(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 {
 	struct json_object *o = json_object_new_object();
@@ -84,6 +99,7 @@ static void print_json(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 	json_object_object_add(o, "peers", json_object_new_array());
 	json_object_object_add(o, "untrusted_servers", untrusted_json(m));
 	ctl_put_number(o, "untrusted_unlisted", m->untrusted_unlisted);
+	json_object_object_add(o, "endpoints", endpoints_json(m));
 	json_object_object_add(o, "export", counters_json(m->export, m->n_export));
 	json_object_object_add(o, "degraded", ctl_strings(m->degraded, m->n_degraded));
 	ctl_print_json_take(ctl, o);
@@ -140,6 +156,20 @@ static void print_untrusted(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 			   "untrusted", m->untrusted_unlisted);
 }
 
+/* A name is a word of the configuration: plain characters only. */
+static void print_endpoints(struct ctl *ctl, const Snooper__V1__StatusReply *m)
+{
+	for (size_t i = 0; i < m->n_endpoints; i++) {
+		const Snooper__V1__Endpoint *e = m->endpoints[i];
+
+		ctl_printf(ctl, ROW "%s with %" PRIu64 " cgroups", "endpoint", e->name, e->cgroups);
+		if (e->sockets_outside)
+			ctl_printf(ctl, ", %" PRIu64 " sockets held that are not its own",
+				   e->sockets_outside);
+		ctl_printf(ctl, "\n");
+	}
+}
+
 static void print_text(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 {
 	ctl_printf(ctl, ROW "%s\n", "version", m->version);
@@ -148,6 +178,7 @@ static void print_text(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 	print_kernel(ctl, m->kernel);
 	print_untrusted(ctl, m);
 	print_proxy(ctl, m->proxy);
+	print_endpoints(ctl, m);
 	for (size_t i = 0; i < m->n_degraded; i++)
 		ctl_printf(ctl, ROW "%s\n", "degraded", m->degraded[i]);
 	if (!m->n_degraded)

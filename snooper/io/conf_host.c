@@ -65,6 +65,18 @@ static int check_cgroup(const char *path, const char *key, int index, const stru
 	return 0;
 }
 
+/* The cgroup itself may come later, but not what it is to come in. */
+static void check_endpoint(const struct snp_endpoint_conf *e, size_t index,
+			   const struct conf_mounts *m, struct conf_diag *d)
+{
+	char shown[CONF_SHOWN_MAX];
+
+	if (e->cgroup && !conf_mounts_is_cgroup2(m, e->cgroup))
+		conf_diag_error(d, conf_diag_place(d, "endpoints", CONF_WHOLE), "endpoints",
+				"the cgroup of entry %zu, '%s', is not below a cgroup v2 mount",
+				index + 1, conf_shown(e->cgroup, shown));
+}
+
 static int fill_cgroups(struct snp_conf *c, const char *table, struct conf_diag *d)
 {
 	SNP_CLEANUP(mounts_freep)
@@ -83,6 +95,8 @@ static int fill_cgroups(struct snp_conf *c, const char *table, struct conf_diag 
 		for (size_t i = 0; i < c->observe.n_cgroups && r == 0; i++)
 			r = check_cgroup(c->observe.cgroups[i], "observe.cgroups", (int)i, m, d);
 	}
+	for (size_t i = 0; i < c->n_endpoints && r == 0; i++)
+		check_endpoint(&c->endpoints[i], i, m, d);
 	if (r == 0 && c->proxy.cgroup)
 		r = check_cgroup(c->proxy.cgroup, "proxy.cgroup", CONF_WHOLE, m, d);
 	return r;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "bpf/snp_endpoint.h"
 #include "bpf/snp_kconf.h"
 #include "snooper/io/conf_resolv.h"
 #include "snooper/io/conf_value.h"
@@ -66,10 +67,10 @@ static const struct conf_key keys[] = {
 	{"policy.on_error", CONF_KEY_SWITCH, AT(policy.on_error_allow),
 	 .words = WORDS("deny", "allow")},
 
-	{"endpoints", CONF_KEY_ENDPOINTS, AT(endpoints), N(n_endpoints)},
+	{"endpoints", CONF_KEY_ENDPOINTS, AT(endpoints), N(n_endpoints), 0, SNP_ENDPOINTS_MAX - 1},
 	{"endpoints.name", CONF_KEY_TEXT, ATE(name), .check = conf_value_id},
 	{"endpoints.labels", CONF_KEY_LABELS, ATE(labels), NE(n_labels), 0, 64},
-	{"endpoints.cgroup", CONF_KEY_PATH, ATE(cgroup), .check = conf_value_path},
+	{"endpoints.cgroup", CONF_KEY_PATH, ATE(cgroup), .check = conf_value_glob},
 
 	SECTION("proxy"),
 	{"proxy.addresses", CONF_KEY_SERVERS, AT(proxy.addresses), N(proxy.n_addresses), 0,

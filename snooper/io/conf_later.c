@@ -52,7 +52,6 @@ static const struct later rows[] = {
 	{"policy.grace", LATER, NULL},
 	{"policy.live_flow_idle", LATER, NULL},
 	{"policy.on_error", LATER, NULL},
-	{"endpoints", LATER, NULL},
 	{"proxy.mute_after", LATER " (a proxy that hangs is not noticed)", NULL},
 	{"proxy.probe", LATER, NULL},
 	{"proxy.dwell", LATER, NULL},

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "bpf/snp_endpoint.h"
 #include "snooper/core/name.h"
 
 #define ID_MAX		63
@@ -52,6 +53,17 @@ const char *conf_value_path(const char *text)
 			return "has . or .. in it: write the path out";
 	}
 	return NULL;
+}
+
+const char *conf_value_glob(const char *text)
+{
+	const char *why = conf_value_path(text);
+
+	if (!why && strlen(text) >= SNP_GLOB_PATH_BYTES)
+		return "is longer than 511 bytes";
+	if (!why && strpbrk(text, "[]{}"))
+		return "has brackets or braces: only * and ? are known here";
+	return why;
 }
 
 const char *conf_value_socket(const char *text)

@@ -38,6 +38,8 @@ const char *conf_value_cidr(const char *text, struct snp_cidr *c);
 
 /* An absolute path without . and .. in it. See conf_value_clean_path(). */
 const char *conf_value_path(const char *text);
+/* ... of a cgroup, with * and ? for bytes of one component. */
+const char *conf_value_glob(const char *text);
 /* ... that also fits into a sockaddr_un. */
 const char *conf_value_socket(const char *text);
 /* IP:PORT, or unix:PATH for a socket. */

@@ -196,6 +196,12 @@ static int walk_endpoints(struct conf_diag *d, const struct conf_key *key, struc
 		conf_refuse_kind(d, key->path, list, "a list");
 		return 0;
 	}
+	if (list->n_entries > key->max) {
+		conf_diag_error(d, list->key_at, key->path,
+				"%zu endpoints: at most %llu are possible", list->n_entries,
+				(unsigned long long)key->max);
+		return 0;
+	}
 	if (!list->n_entries)
 		return 0;
 	conf_diag_mark(d, key->path, CONF_WHOLE, list->key_at);

@@ -96,9 +96,9 @@ static int replace(const char *pin, struct bpf_program *prog)
 	return -ENOENT;
 }
 
-static int attach_new(const char *pin, struct bpf_program *prog, int cgroup_fd)
+/* NULL, with errno, is taken too: as an error. */
+static int pin_taken(struct bpf_link *link, const char *pin)
 {
-	struct bpf_link *link = bpf_program__attach_cgroup(prog, cgroup_fd);
 	int r;
 
 	if (!link)
@@ -109,6 +109,44 @@ static int attach_new(const char *pin, struct bpf_program *prog, int cgroup_fd)
 	else
 		bpf_link__disconnect(link), bpf_link__destroy(link);
 	return r;
+}
+
+/* Does the pinned link run this very program? */
+static bool runs(const char *pin, const struct bpf_program *prog)
+{
+	SNP_CLEANUP(snp_closep)
+	int fd = bpf_obj_get(pin);
+	struct bpf_link_info link = {0};
+	struct bpf_prog_info ours = {0};
+	__u32 link_len = sizeof(link), prog_len = sizeof(ours);
+
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &link, &link_len) &&
+	       !bpf_obj_get_info_by_fd(bpf_program__fd(prog), &ours, &prog_len) &&
+	       link.prog_id == ours.id;
+}
+
+/* For a moment the old program runs beside the new one: both write the same. */
+static int attach_tracing(struct maps *m, const struct maps_program *p, struct wanted *wanted,
+			  struct maps_problem *why)
+{
+	char name[LINK_NAME_MAX], pin[4096], fresh[4096];
+	int r = 0;
+
+	snprintf(name, sizeof(name), LINK_PREFIX "%s", p->name);
+	snprintf(pin, sizeof(pin), "%s/%s", maps_directory(m), name);
+	snprintf(fresh, sizeof(fresh), "%s/" LINK_PREFIX "new-%s", maps_directory(m), p->name);
+	if (!runs(pin, p->prog)) {
+		unlink(fresh); /* of one that died here */
+		r = pin_taken(bpf_program__attach(p->prog), fresh);
+		if (!r && rename(fresh, pin))
+			r = -errno;
+	}
+	if (r < 0) {
+		snprintf(why->text, sizeof(why->text), "cannot attach %s: %s", p->name,
+			 strerror(-r));
+		return r;
+	}
+	return remember(wanted, name);
 }
 
 static int attach_one(struct maps *m, const struct maps_program *p, const char *cgroup,
@@ -130,7 +168,7 @@ static int attach_one(struct maps *m, const struct maps_program *p, const char *
 	snprintf(pin, sizeof(pin), "%s/%s", maps_directory(m), name);
 	r = replace(pin, p->prog);
 	if (r == -ENOENT)
-		r = attach_new(pin, p->prog, fd);
+		r = pin_taken(bpf_program__attach_cgroup(p->prog, fd), pin);
 	if (r < 0) {
 		snprintf(why->text, sizeof(why->text), "cannot attach %s to %s: %s", p->name,
 			 cgroup, strerror(-r));
@@ -165,6 +203,8 @@ static void remove_others(const char *dir, const struct wanted *wanted)
  */
 static bool is_needed(const struct snp_conf *conf, enum maps_place place)
 {
+	if (place == MAPS_OWNING)
+		return conf->n_endpoints;
 	if (place == MAPS_PACKETS || conf->proxy.n_addresses)
 		return true;
 	for (size_t i = 0; place == MAPS_ASKING && i < conf->observe.n_resolvers; i++)
@@ -181,7 +221,13 @@ int links_attach(struct maps *m, const struct snp_conf *conf, struct maps_proble
 	int r = 0;
 
 	why->kernel = false;
+	/* Whose a new cgroup is, before anything asks. */
+	for (size_t i = 0; i < n && !r && conf->n_endpoints; i++)
+		if (programs[i].place == MAPS_TRACING)
+			r = attach_tracing(m, &programs[i], &wanted, why);
 	for (size_t i = 0; i < n && !r; i++) {
+		if (programs[i].place == MAPS_TRACING || programs[i].place == MAPS_READING)
+			continue;
 		if (programs[i].place == MAPS_PROXY) {
 			if (conf->proxy.cgroup && !access(conf->proxy.cgroup, F_OK))
 				r = attach_one(m, &programs[i], conf->proxy.cgroup, &wanted, why);

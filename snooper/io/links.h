@@ -4,7 +4,8 @@
  *
  * io. A link is pinned as DIR/link-PROGRAM-CGROUPID. Where one is pinned
  * already its program is replaced in place (bpf_link_update): no packet is
- * ever seen by no program. The daemon keeps no descriptor of a link, so that
+ * ever seen by no program. Links of tracepoints (DIR/link-PROGRAM) cannot be
+ * updated: the new one is attached before the old one goes. The daemon keeps no descriptor of a link, so that
  * removing the pin removes the program.
  */
 #ifndef SNP_LINKS_H

@@ -61,6 +61,9 @@ struct maps_program {
 		MAPS_ASKING,  /* on observe.cgroups, for a proxy or a loopback resolver */
 		MAPS_SHOWING, /* on observe.cgroups, for a proxy */
 		MAPS_PROXY,   /* on proxy.cgroup */
+		MAPS_OWNING,  /* on observe.cgroups, for endpoints */
+		MAPS_TRACING, /* on the kernel, for endpoints */
+		MAPS_READING, /* on nothing: run when it is wanted */
 	} place;
 };
 size_t maps_programs(struct maps *m, struct maps_program *out, size_t room);

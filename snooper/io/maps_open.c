@@ -188,6 +188,26 @@ static int size_and_pin(struct maps *m, struct bpf_map *map, uint32_t want)
 	return bpf_map__set_pin_path(map, path);
 }
 
+/* lockdown(7): BPF may not read the kernel's memory then. */
+static bool is_confidential(void)
+{
+	SNP_CLEANUP(snp_fclosep)
+	FILE *f = fopen("/sys/kernel/security/lockdown", "re");
+	char modes[128] = "";
+
+	return f && fgets(modes, sizeof(modes), f) && strstr(modes, "[confidentiality]");
+}
+
+/* Where the kernel's structs cannot be read, all but endpoints works. */
+static void leave_out_tracing(struct maps *m)
+{
+	if (!access("/sys/kernel/btf/vmlinux", R_OK) && !is_confidential())
+		return;
+	bpf_program__set_autoload(m->skel->progs.snp_cg_made, false);
+	bpf_program__set_autoload(m->skel->progs.snp_cg_gone, false);
+	bpf_program__set_autoload(m->skel->progs.snp_sockets, false);
+}
+
 static int prepare(struct maps *m, const struct snp_conf *conf)
 {
 	const struct {
@@ -213,8 +233,15 @@ static int prepare(struct maps *m, const struct snp_conf *conf)
 		{m->skel->maps.snp_proxy_seed, 0},
 		{m->skel->maps.snp_proxy_mark, 0},
 		{m->skel->maps.snp_detour, 0},
+		{m->skel->maps.snp_members, 0},
+		{m->skel->maps.snp_owner, 0},
+		{m->skel->maps.snp_endpoints, 0},
+		{m->skel->maps.snp_globs, 0},
+		{m->skel->maps.snp_endctl, 0},
+		{m->skel->maps.snp_missed, 0},
 	};
 
+	leave_out_tracing(m);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		int r = size_and_pin(m, sizes[i].map, sizes[i].want);
 

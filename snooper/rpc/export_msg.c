@@ -190,6 +190,18 @@ static void put_untrusted(const struct snp_status *st, Snooper__V1__UntrustedSer
 	}
 }
 
+static void
+put_endpoints(const struct snp_status *st, Snooper__V1__Endpoint *to, Snooper__V1__Endpoint **list)
+{
+	for (size_t i = 0; i < st->n_endpoints; i++) {
+		snooper__v1__endpoint__init(&to[i]);
+		to[i].name = (char *)st->endpoints[i].name;
+		to[i].cgroups = st->endpoints[i].cgroups;
+		to[i].sockets_outside = st->endpoints[i].sockets_outside;
+		list[i] = &to[i];
+	}
+}
+
 #define N_EXPORT (sizeof(struct export_counts) / sizeof(uint64_t) + GRPC_COUNT_MAX)
 
 /* What callers did, and what was refused to them. */
@@ -227,17 +239,22 @@ void export_send_status(struct grpc_call *call, const struct snp_status *st,
 	Snooper__V1__UntrustedServer *servers = calloc(n + 1, sizeof(*servers));
 	SNP_CLEANUP(snp_freep)
 	Snooper__V1__UntrustedServer **list = calloc(n + 1, sizeof(*list));
+	SNP_CLEANUP(snp_freep)
+	Snooper__V1__Endpoint *endpoints = calloc(st->n_endpoints + 1, sizeof(*endpoints));
+	SNP_CLEANUP(snp_freep)
+	Snooper__V1__Endpoint **endpoint_list = calloc(st->n_endpoints + 1, sizeof(*endpoint_list));
 	Snooper__V1__StatusReply m = SNOOPER__V1__STATUS_REPLY__INIT;
 	Snooper__V1__Cache cache = SNOOPER__V1__CACHE__INIT;
 	Snooper__V1__Proxy proxy = SNOOPER__V1__PROXY__INIT;
 	struct export_message export;
 
-	if (!kernel || !servers || !list) {
+	if (!kernel || !servers || !list || !endpoints || !endpoint_list) {
 		fail(call);
 		return;
 	}
 	put_kernel(kernel, st->stats);
 	put_untrusted(st, servers, list);
+	put_endpoints(st, endpoints, endpoint_list);
 	put_export(&export, service);
 	cache.names = st->cache.names;
 	cache.addresses = st->cache.addresses;
@@ -257,6 +274,8 @@ void export_send_status(struct grpc_call *call, const struct snp_status *st,
 	m.n_untrusted_servers = n;
 	m.untrusted_servers = list;
 	m.untrusted_unlisted = st->untrusted_unlisted;
+	m.n_endpoints = st->n_endpoints;
+	m.endpoints = endpoint_list;
 	m.n_export = export.n;
 	m.export = export.list;
 	m.n_degraded = st->n_degraded;

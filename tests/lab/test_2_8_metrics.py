@@ -31,7 +31,9 @@ def lab(run):
 
 @pytest.fixture(scope='module')
 def snooperd(lab):
-    made = Snooperd(lab, {'export': {'metrics': AT}}).start()
+    lab.node.sub_cgroup('pod/inner')
+    made = Snooperd(lab, {'export': {'metrics': AT},
+                          'endpoints': [{'name': 'pods', 'cgroup': f'{lab.node.cgroup}/pod*'}]}).start()
     made.server = Scripted(lab.outside, lab.outside.ip4, answer)
     with made.server:
         yield made
@@ -161,6 +163,8 @@ STATUS_METRICS = {
     'cache.refused_addresses': 'snooper_cache_addresses_refused_total',
     'proxy.configured': 'snooper_proxy_configured',
     'untrusted_unlisted': 'snooper_untrusted_unlisted_total',
+    'endpoints.cgroups': 'snooper_endpoint_cgroups',  # together; here is one endpoint
+    'endpoints.sockets_outside': 'snooper_endpoint_sockets_outside',
     'export.watches': 'snooper_grpc_watches',
     'export.watch_lost': 'snooper_grpc_watch_lost_total',
     'export.*': 'snooper_grpc_refused_total{{reason="{}"}}',

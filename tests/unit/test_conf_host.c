@@ -224,6 +224,24 @@ static void the_proxys_cgroup_may_come_later_but_not_of_version_1(void **state)
 	assert_string_equal(h->d.text, expected);
 }
 
+static void an_endpoints_cgroup_may_come_later_but_not_of_version_1(void **state)
+{
+	struct host *h = *state;
+	char yaml[512], expected[512];
+
+	snprintf(yaml, sizeof(yaml),
+		 "endpoints:\n- {name: a, cgroup: /sys/fs/cgroup/none/p*}\n"
+		 "- {name: b, cgroup: '%s/p*'}\n",
+		 h->dir);
+	assert_int_equal(read_on(h, yaml), -EINVAL);
+	snprintf(
+		expected, sizeof(expected),
+		"f:1:1: error: endpoints: the cgroup of entry 2, '%s/p*', is not below a cgroup v2 "
+		"mount\n",
+		h->dir);
+	assert_string_equal(h->d.text, expected);
+}
+
 static void resolvers_are_resolv_confs_and_the_proxys(void **state)
 {
 	struct host *h = *state;
@@ -342,6 +360,7 @@ int main(void)
 		TEST(observed_cgroups_must_be_there_and_of_version_2),
 		TEST(certificates_must_be_there_and_the_key_be_private),
 		TEST(the_proxys_cgroup_may_come_later_but_not_of_version_1),
+		TEST(an_endpoints_cgroup_may_come_later_but_not_of_version_1),
 		TEST(resolvers_are_resolv_confs_and_the_proxys),
 		TEST(resolvers_that_were_written_stay_as_they_are),
 		TEST(reconciling_asks_resolv_conf_without_a_fallback),

@@ -129,7 +129,11 @@ static char *write_all(void)
 	};
 	struct metrics_text t = {0};
 
+	const struct snp_status_endpoint endpoints[] = {{"a", 10000, 1}, {"b", 91, 10091}};
+
 	status = (struct snp_status){
+		.endpoints = endpoints,
+		.n_endpoints = 2,
 		.version = "1.2.3",
 		.mode = "audit",
 		.cache = {10051, 10052, 10001, 10002, 10003},
@@ -213,6 +217,9 @@ static void each_number_stands_under_its_own_name(void **state)
 		"snooper_grpc_refused_total{reason=\"idle\"} 10064",
 		"snooper_grpc_watches 10081",
 		"snooper_grpc_watch_lost_total 10082",
+		"snooper_endpoints 2",
+		"snooper_endpoint_cgroups 10091",
+		"snooper_endpoint_sockets_outside 10092",
 		"snooper_untrusted_servers 10054",
 		"snooper_untrusted_unlisted_total 10055",
 		"snooper_untrusted_aged_total 10056",

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "snooper/io/endpoints.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "snooper/base/cleanup.h"
+#include "snooper/base/log.h"
+#include "snooper/core/cgroup_glob.h"
+#include "snooper/io/cgroup_tree.h"
+#include "snooper/io/endpoints_priv.h"
+
+struct endpoints *endpoints_new(void)
+{
+	return calloc(1, sizeof(struct endpoints));
+}
+
+static void drop(struct endpoints *e)
+{
+	for (size_t i = 0; e->names && i < e->n; i++)
+		free(e->names[i]);
+	free(e->names);
+	free(e->globs);
+	free(e->shown);
+	free(e->root);
+	*e = (struct endpoints){.n = 0};
+}
+
+void endpoints_free(struct endpoints *e)
+{
+	if (e)
+		drop(e);
+	free(e);
+}
+
+size_t endpoints_find(const struct endpoints *e, uint32_t number)
+{
+	size_t i = 0;
+
+	while (i < e->n && e->globs[i].member.endpoint != number)
+		i++;
+	return i;
+}
+
+static int problem(struct maps_problem *why, int r, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+static int problem(struct maps_problem *why, int r, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why->text, sizeof(why->text), format, ap);
+	va_end(ap);
+	return r;
+}
+
+/* Its packets and sockets are seen where observe.cgroups are only. */
+static bool is_observed(const struct snp_conf *conf, const char *path)
+{
+	for (size_t i = 0; i < conf->observe.n_cgroups; i++) {
+		char *root = NULL, outer[4096];
+		size_t len;
+
+		if (cgroup_tree_root(conf->observe.cgroups[i], &root, outer, sizeof(outer)))
+			continue;
+		free(root);
+		len = strlen(outer);
+		if (len == 1 ||
+		    (!strncmp(path, outer, len) && (path[len] == '/' || path[len] == 0)))
+			return true;
+	}
+	return false;
+}
+
+static int
+take_glob(struct endpoints *e, const struct snp_conf *conf, size_t i, struct maps_problem *why)
+{
+	const struct snp_endpoint_conf *from = &conf->endpoints[i];
+	struct snp_glob *g = &e->globs[i];
+	char *root = NULL;
+	int r = cgroup_tree_root(from->cgroup, &root, g->path, sizeof(g->path));
+
+	if (r == -EINVAL)
+		return problem(why, r, "endpoints[%zu].cgroup: %s is below no cgroup v2 mount", i,
+			       from->cgroup);
+	if (r == -EXDEV)
+		return problem(why, r,
+			       "endpoints[%zu].cgroup: what is mounted at %s is not all of cgroup "
+			       "v2 (a cgroup namespace?): new cgroups cannot be told by their path",
+			       i, from->cgroup);
+	if (r < 0)
+		return problem(why, r, "endpoints[%zu].cgroup: %s: %s", i, from->cgroup,
+			       strerror(-r));
+	if (e->root)
+		free(root); /* there is but one cgroup v2, however often it is mounted */
+	else
+		e->root = root;
+	g->len = (uint32_t)strlen(g->path);
+	g->level = cgroup_level(g->path);
+	if (!is_observed(conf, g->path))
+		log_warn("event=endpoint-unobserved endpoint=%s cgroup=\"%s\" hint=\"it is not "
+			 "below observe.cgroups: nothing of it is seen\"",
+			 from->name, from->cgroup);
+	return 0;
+}
+
+/* Names and globs as conf has them; no numbers yet. */
+static int take_conf(struct endpoints *e, const struct snp_conf *conf, struct maps_problem *why)
+{
+	int r = 0;
+
+	e->names = calloc(conf->n_endpoints + 1, sizeof(*e->names));
+	e->globs = calloc(conf->n_endpoints + 1, sizeof(*e->globs));
+	e->shown = calloc(conf->n_endpoints + 1, sizeof(*e->shown));
+	if (!e->names || !e->globs || !e->shown)
+		return problem(why, -ENOMEM, "out of memory");
+	for (; e->n < conf->n_endpoints && !r; e->n++) {
+		e->names[e->n] = strdup(conf->endpoints[e->n].name);
+		e->shown[e->n].name = e->names[e->n];
+		if (!e->names[e->n])
+			return problem(why, -ENOMEM, "out of memory");
+		r = take_glob(e, conf, e->n, why);
+	}
+	return r;
+}
+
+static int number_them(struct endpoints *e, struct maps *m, const struct snp_conf *conf,
+		       struct maps_problem *why)
+{
+	SNP_CLEANUP(snp_freep)
+	uint32_t *numbers = calloc(e->n + 1, sizeof(*numbers));
+	int r = numbers ? 0 : -ENOMEM;
+
+	if (!r)
+		r = maps_endpoint_numbers(m, (const char *const *)e->names, e->n, numbers);
+	if (r < 0)
+		return problem(why, r, "endpoints: cannot number them: %s", strerror(-r));
+	for (size_t i = 0; i < e->n; i++) {
+		e->globs[i].member.endpoint = numbers[i];
+		e->globs[i].member.scope = conf->policy.scope_node ? SNP_SCOPE_NODE : numbers[i];
+	}
+	return 0;
+}
+
+int endpoints_prepare(struct endpoints *e, struct maps *m, const struct snp_conf *conf,
+		      struct maps_problem *why)
+{
+	struct endpoints next = {.tell_overlap = true};
+	int r = 0;
+
+	if (conf->n_endpoints && !maps_can_follow_cgroups(m)) {
+		why->kernel = true;
+		return problem(why, -EOPNOTSUPP,
+			       "endpoints: this kernel has no BTF (/sys/kernel/btf/vmlinux), or is "
+			       "locked down for confidentiality");
+	}
+	r = take_conf(&next, conf, why);
+	if (!r)
+		r = number_them(&next, m, conf, why);
+	if (!r) {
+		r = maps_set_globs(m, next.globs, next.n);
+		if (r)
+			problem(why, r, "cannot write the endpoints: %s", strerror(-r));
+	}
+	if (r) {
+		drop(&next);
+		return r;
+	}
+	/* What was told once is not told again. */
+	memcpy(next.strays, e->strays, sizeof(next.strays));
+	next.n_listed = e->n_listed;
+	drop(e);
+	*e = next;
+	return 0;
+}
+
+bool endpoints_incomplete(const struct endpoints *e, struct maps *m)
+{
+	return e->n && (e->settle_error || maps_has_missed(m));
+}
+
+size_t endpoints_show(struct endpoints *e, struct maps *m, const struct snp_status_endpoint **out)
+{
+	SNP_CLEANUP(snp_freep)
+	struct maps_member *rows = NULL;
+	uint64_t cgroups[SNP_ENDPOINTS_MAX] = {0};
+	size_t n = 0;
+
+	if (e->n && !maps_members(m, &rows, &n))
+		for (size_t i = 0; i < n; i++)
+			cgroups[rows[i].of.endpoint % SNP_ENDPOINTS_MAX]++;
+	for (size_t i = 0; i < e->n; i++)
+		e->shown[i].cgroups = cgroups[e->globs[i].member.endpoint];
+	*out = e->shown;
+	return e->n;
+}
+
+uint64_t endpoints_strays(const struct endpoints *e)
+{
+	return e->n_strays;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * endpoints.h - the endpoints of the configuration, and the cgroups and sockets that are theirs.
+ *
+ * io. Loop thread only. Life cycle, at start and at each reload, in this order:
+ * endpoints_prepare() gives numbers and puts the globs in force, links_attach() has
+ * the kernel follow new cgroups, endpoints_settle() reads the tree: nothing falls
+ * between. Then endpoints_audit() looks at the sockets that were there before.
+ */
+#ifndef SNP_ENDPOINTS_H
+#define SNP_ENDPOINTS_H
+
+#include "snooper/core/status.h"
+#include "snooper/io/maps.h"
+
+struct endpoints; /* opaque; endpoints.c */
+
+struct endpoints *endpoints_new(void); /* NULL: out of memory */
+void endpoints_free(struct endpoints *e);
+
+/*
+ * Take over what conf says. 0, or -errno and *why: nothing was put in force. Numbers of
+ * endpoints that conf has no more stay theirs (maps_endpoint_free() frees them).
+ */
+int endpoints_prepare(struct endpoints *e, struct maps *m, const struct snp_conf *conf,
+		      struct maps_problem *why);
+
+/*
+ * Make the members what the tree says: add, change, take away; what is removed but
+ * has sockets left stays. What could not be done is logged and shows as incomplete.
+ */
+void endpoints_settle(struct endpoints *e, struct maps *m);
+
+/* Look at all open sockets: note whose they are, log those that an endpoint only holds. */
+void endpoints_audit(struct endpoints *e, struct maps *m);
+
+/* Is a cgroup missing among the members: to settle again, now and then? */
+bool endpoints_incomplete(const struct endpoints *e, struct maps *m);
+
+/* For status: of each endpoint its cgroups and what the audit found. Returns how many; *out is borrowed. */
+size_t endpoints_show(struct endpoints *e, struct maps *m, const struct snp_status_endpoint **out);
+/* Sockets of endpoints' processes that no hook sees as theirs, as of the last audit. */
+uint64_t endpoints_strays(const struct endpoints *e);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * maps_endpoints.h - the maps of endpoints, typed.
+ *
+ * io. Loop thread only. Numbers, globs and what is known of their completeness are
+ * the daemon's to write; members are written by the kernel too, the same (snp_endpoint.h).
+ */
+#ifndef SNP_MAPS_ENDPOINTS_H
+#define SNP_MAPS_ENDPOINTS_H
+
+#include "bpf/snp_endpoint.h"
+#include "snooper/io/maps.h"
+
+/* Can this kernel tell us of new cgroups? Not without BTF, nor locked down for confidentiality. */
+bool maps_can_follow_cgroups(const struct maps *m);
+
+/*
+ * The numbers of n names, given anew to names that have none. They are kept with the
+ * pinned set, for rows may hold them, until maps_endpoint_free(). 0; -ENOSPC: none is free.
+ */
+int maps_endpoint_numbers(struct maps *m, const char *const *names, size_t n, uint32_t *numbers);
+int maps_endpoint_free(struct maps *m, uint32_t number);
+
+/* Put n globs in force, all of them at once. 0: there are no endpoints. */
+int maps_set_globs(struct maps *m, const struct snp_glob *globs, size_t n);
+
+/* Members. put: -ENOSPC when there is no room, -EEXIST when it is there and is_new, -ENOENT when not. */
+struct maps_member {
+	uint64_t id;
+	struct snp_member of;
+};
+int maps_member(struct maps *m, uint64_t id, struct snp_member *of);
+int maps_member_put(struct maps *m, const struct maps_member *row, bool is_new);
+int maps_member_drop(struct maps *m, uint64_t id);
+/* All of them, in no order; *out is the caller's. */
+int maps_members(struct maps *m, struct maps_member **out, size_t *n);
+
+/* How many new cgroups the kernel could not write a row for, ever. */
+int maps_missed(struct maps *m, uint64_t *missed);
+/* Is every member in its table, as of a reading that began when `missed_before` were missed? */
+int maps_set_incomplete(struct maps *m, bool incomplete, uint64_t missed_before);
+/* Has it missed one since that reading began? */
+bool maps_has_missed(struct maps *m);
+
+/*
+ * Have the kernel go through all open sockets, and note in each whose it is. tell() is
+ * called for each that an endpoint's process holds, and that no hook sees as that endpoint's.
+ */
+typedef void (*maps_stray_fn)(void *ctx, const struct snp_stray *s);
+int maps_read_sockets(struct maps *m, maps_stray_fn tell, void *ctx);
+
+#endif

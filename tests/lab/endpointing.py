@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Endpoints on a lab's node: configured, and read from the pinned maps, also with no daemon."""
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import struct
+import subprocess
+
+from daemon import Snooperd
+
+BPFTOOL = '/usr/sbin/bpftool'
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def bpftool(*arguments):
+    done = subprocess.run([BPFTOOL, '-j', *arguments], capture_output=True, text=True)
+    return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+def numbers_of(daemon):
+    """{number: name} of the pinned set: what outlives the daemon."""
+    rows = bpftool('map', 'dump', 'pinned', f'{daemon.bpffs}/snp_endpoints')
+    names = {row['formatted']['key']: row['formatted']['value']['name'] for row in rows}
+    return {number: name for number, name in names.items() if name}
+
+
+def members_of(daemon):
+    """{cgroup id: name of its endpoint}, from the pinned map: the daemon may be dead."""
+    names = numbers_of(daemon)
+    rows = bpftool('map', 'dump', 'pinned', f'{daemon.bpffs}/snp_members')
+    return {row['formatted']['key']: names[row['formatted']['value']['endpoint']] for row in rows}
+
+
+def row_of(daemon, cgroup_id):
+    """Of one cgroup its row, or None; cheaper than all of them."""
+    key = [f'0x{byte:02x}' for byte in struct.pack('<Q', cgroup_id)]
+    row = bpftool('map', 'lookup', 'pinned', f'{daemon.bpffs}/snp_members', 'key', *key)
+    return row and row['formatted']['value']['endpoint']
+
+
+def endpoint_of(daemon, path):
+    """The name of the endpoint that a cgroup's directory belongs to, None: of none."""
+    number = row_of(daemon, os.stat(path).st_ino)
+    return numbers_of(daemon)[number] if number else None
+
+
+@contextlib.contextmanager
+def pinned(daemon, name):
+    """A descriptor of a pinned map."""
+    pin = ctypes.create_string_buffer(f'{daemon.bpffs}/{name}'.encode())
+    fd = _bpf(7, struct.pack('<QII', ctypes.addressof(pin), 0, 0))  # BPF_OBJ_GET
+    assert fd >= 0, os.strerror(ctypes.get_errno())
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def owner_of(daemon, sock):
+    """Of a socket the name of its own endpoint; '' of none; None when nothing is noted."""
+    key = ctypes.create_string_buffer(struct.pack('<I', sock.fileno()), 4)
+    value = ctypes.create_string_buffer(8)
+    with pinned(daemon, 'snp_owner') as map_fd:
+        # BPF_MAP_LOOKUP_ELEM
+        if _bpf(1, struct.pack('<IIQQQ', map_fd, 0, ctypes.addressof(key), ctypes.addressof(value), 0)):
+            assert ctypes.get_errno() == errno.ENOENT
+            return None
+    endpoint, _ = struct.unpack('<II', value.raw)
+    return numbers_of(daemon)[endpoint] if endpoint else ''
+
+
+def _bpf(command, attributes):
+    buffer = ctypes.create_string_buffer(attributes, 128)
+    return _libc.syscall(321 if os.uname().machine == 'x86_64' else 280, command, buffer, 128)
+
+
+def endpoints(lab, *names_and_globs):
+    """The section of the configuration; globs are below the node's cgroup."""
+    return [{'name': name, 'cgroup': f'{lab.node.cgroup}/{glob}'} for name, glob in names_and_globs]
+
+
+def start(lab, *names_and_globs, **others):
+    return Snooperd(lab, {'endpoints': endpoints(lab, *names_and_globs), **others}).start()
+
+
+def shown(daemon):
+    return {e['name']: e['cgroups'] for e in daemon.status()['endpoints']}
+
+
+def reload(daemon, *names_and_globs):
+    daemon.conf['endpoints'] = endpoints(daemon.host.lab, *names_and_globs)
+    daemon.write_conf()
+    done = daemon.ctl('reload')
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def tracepoints(daemon):
+    """The tracepoints that the pinned links are on."""
+    links = [bpftool('link', 'show', 'pinned', f'{daemon.bpffs}/{name}')
+             for name in os.listdir(daemon.bpffs) if name.startswith('link-')]
+    return sorted(link['tp_name'] for link in links if link and link['type'] == 'raw_tracepoint')
+
+
+def programs_of(daemon):
+    links = [bpftool('link', 'show', 'pinned', f'{daemon.bpffs}/{name}')
+             for name in os.listdir(daemon.bpffs) if name.startswith('link-')]
+    return {link['prog_id'] for link in links}
+
+
+def strays(daemon):
+    """What the audit logged, as dictionaries."""
+    lines = [line for line in daemon.output().splitlines() if 'event=endpoint-socket-outside' in line]
+    return [dict(field.split('=', 1) for field in line.split() if '=' in field) for line in lines]
+
+
+def write_row(daemon, cgroup_id, endpoint):
+    """A member that no cgroup stands for: what a removed one with a socket left looks like."""
+    with pinned(daemon, 'snp_members') as map_fd:
+        key, value = ctypes.create_string_buffer(struct.pack('<Q', cgroup_id), 8), ctypes.create_string_buffer(
+            struct.pack('<II', endpoint, endpoint), 8)
+        # BPF_MAP_UPDATE_ELEM
+        return _bpf(2, struct.pack('<IIQQQ', map_fd, 0, ctypes.addressof(key), ctypes.addressof(value), 0))
+
+
+def delete_row(daemon, cgroup_id):
+    with pinned(daemon, 'snp_members') as map_fd:
+        key = ctypes.create_string_buffer(struct.pack('<Q', cgroup_id), 8)
+        return _bpf(3, struct.pack('<IIQ', map_fd, 0, ctypes.addressof(key)))  # BPF_MAP_DELETE_ELEM
