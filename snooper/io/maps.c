@@ -123,6 +123,7 @@ int maps_fact(struct maps *m, enum maps_table table, const struct snp_fact_key *
 
 int maps_grant(struct maps *m, const struct snp_fact_key *key, const struct snp_fact *fact)
 {
+	m->granted = m->granted_since = true;
 	if (!bpf_map_update_elem(MAP_FD(m, snp_granted), key, fact, BPF_ANY))
 		return 0;
 	return errno == E2BIG ? -ENOSPC : -errno;
@@ -182,10 +183,17 @@ int maps_walk_facts(struct maps *m, enum maps_table table, struct maps_pos *pos,
 
 	if (!keys || !facts)
 		return -ENOMEM;
+	if (table == MAPS_GRANTED && !pos->started) {
+		if (!m->granted)
+			return 0;
+		m->granted_since = false;
+	}
 	r = walk(fd, pos, keys, facts, &n,
 		 table == MAPS_LEARNED ? &m->seen.learned : &m->seen.granted);
 	for (__u32 i = 0; r >= 0 && i < n; i++)
 		visit(ctx, &keys[i], &facts[i]);
+	if (table == MAPS_GRANTED && !r)
+		m->granted = m->granted_since || m->seen.granted;
 	return r;
 }
 

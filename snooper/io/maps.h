@@ -94,7 +94,8 @@ int maps_grant(struct maps *m, const struct snp_fact_key *key, const struct snp_
 /*
  * Walk a table in slices. *pos is 0 at first; visit() is called for up to about
  * `budget` rows. Returns 1 when there is more, 0 at the end (*pos is 0 again), or
- * -errno. Rows that come or go meanwhile may or may not be seen.
+ * -errno. Rows that come or go meanwhile may or may not be seen. The kernel goes over
+ * empty buckets without a bound: a nearly empty table with room for 2 million rows takes 7 ms.
  */
 typedef void (*maps_name_fn)(void *ctx, const struct snp_name_key *key,
 			     const struct snp_name_row *row);

@@ -61,7 +61,7 @@ int maps_collect_fact(struct maps *m, const struct snp_fact_key *key, uint64_t n
 	tallies_collected(m, key, &fact);
 	if (fact.expiry_ns + SNP_COLLECT_AFTER_NS <= now_ns)
 		return 1;
-	if (bpf_map_update_elem(MAP_FD(m, snp_granted), key, &fact, BPF_ANY))
+	if (maps_grant(m, key, &fact))
 		log_warn("event=put-back-failed errno=%d", errno);
 	return 0;
 }

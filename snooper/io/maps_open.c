@@ -322,6 +322,7 @@ int maps_open(const struct snp_conf *conf, struct maps **out, struct maps_proble
 	if (!m)
 		return problem(why, -ENOMEM, false, "out of memory");
 	m->lock_fd = -1;
+	m->granted = true; /* of a daemon before us */
 	libbpf_set_print(listen_to_libbpf);
 	r = load(m, conf, why);
 	if (r < 0) {

@@ -16,8 +16,13 @@ struct maps {
 	void *event_ctx;
 	struct maps_seen {
 		uint32_t names, learned, granted;
-	} seen;			/* rows, by the last walk to the end */
-	unsigned int ring_left; /* records this reading may still take */
+	} seen; /* rows, by the last walk to the end */
+	/*
+	 * May there be granted rows, of which we are the only writer? A walk over an empty table
+	 * looks at each of its buckets, all in one call.
+	 */
+	bool granted, granted_since; /* ... written since the walk began */
+	unsigned int ring_left;	     /* records this reading may still take */
 	char *dir;
 	int lock_fd; /* of dir: one snooperd a set */
 	int cpus;

@@ -15,10 +15,10 @@
 #include "snooper/rpc/grpc_tls.h"
 
 #define READ_BYTES     16384
-#define FILL_BYTES     32768  /* a buffer with less takes another chunk of the session's */
-#define TURN_BYTES     262144 /* written in one turn of the loop at most */
-#define BACKLOG_FRAMES 64     /* a client that lets more wait is not read from */
-#define LEAVE_MS       1000   /* for whom we end to take our GOAWAY */
+#define FILL_BYTES     32768 /* a buffer with less takes another chunk of the session's */
+#define TURN_BYTES     65536 /* written in one turn of the loop at most */
+#define BACKLOG_FRAMES 64    /* a client that lets more wait is not read from */
+#define LEAVE_MS       1000  /* for whom we end to take our GOAWAY */
 
 struct grpc_conn {
 	struct grpc_conn_conf conf;

@@ -126,6 +126,42 @@ static void what_came_back_alive_is_granted(void **state)
 	assert_int_equal(maps_fact(maps, MAPS_GRANTED, &key, &fact), -ENOENT);
 }
 
+static void count_row(void *ctx, const struct snp_fact_key *key, const struct snp_fact *fact)
+{
+	++*(int *)ctx;
+}
+
+static int granted_rows(void)
+{
+	struct maps_pos pos = {0};
+	int rows = 0;
+
+	while (maps_walk_facts(maps, MAPS_GRANTED, &pos, 64, count_row, &rows) > 0)
+		;
+	return rows;
+}
+
+/* An empty table is not walked again; whatever comes into it later is found all the same. */
+static void granted_rows_are_found_whenever_they_come(void **state)
+{
+	struct snp_fact_key key = {.name = {.id = 78}};
+	struct snp_fact fact = {.expiry_ns = NOW - 1};
+	struct maps_pos pos = {0};
+	int before = granted_rows(), rows = 0;
+
+	assert_int_equal(maps_grant(maps, &key, &fact), 0);
+	assert_int_equal(granted_rows(), before + 1);
+	assert_int_equal(maps_collect_granted(maps, &key, NOW), 1);
+	assert_int_equal(granted_rows(), before);
+	assert_int_equal(granted_rows(), before);
+	/* What was written while a walk was on its way counts for the next. */
+	assert_int_equal(maps_grant(maps, &key, &fact), 0);
+	assert_true(maps_walk_facts(maps, MAPS_GRANTED, &pos, 64, count_row, &rows) >= 0);
+	assert_int_equal(maps_grant(maps, &key, &fact), 0);
+	assert_int_equal(granted_rows(), before + 1);
+	assert_int_equal(maps_collect_granted(maps, &key, NOW), 1);
+}
+
 static void a_tally_stays_while_others_hold_it(void **state)
 {
 	struct snp_fact_key key = learned(NOW - SNP_COLLECT_AFTER_NS, 3);
@@ -226,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_long_over_is_taken_away_with_its_tally),
 		cmocka_unit_test(what_came_back_alive_is_granted),
+		cmocka_unit_test(granted_rows_are_found_whenever_they_come),
 		cmocka_unit_test(a_tally_stays_while_others_hold_it),
 		cmocka_unit_test(a_name_renewed_meanwhile_stays),
 		cmocka_unit_test(test_2_11_who_is_silent_leaves_the_list_and_who_answers_stays),
