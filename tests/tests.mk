@@ -11,6 +11,12 @@ check: check-unit
 check-unit: $(UNIT)
 	$(Q)for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
 
+# The tables of selectors against Python's re; LONG=1: a million pairs.
+.PHONY: check-match
+check: check-match
+check-match: $(O)/tests/unit/match_answers
+	$(Q)tests/unit/match_differential.py $<
+
 # --- lint of the tests, and the lab ----------------------------------------------
 .PHONY: lint-tests lab-tools check-lab
 lint: lint-tests
@@ -135,7 +141,7 @@ $(O)/tests/bench/bench_parse.o: $(O)/tests/bench/floor.skel.h
 $(BENCH_C): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(RIG_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lbpf -o $@
-$(O)/tests/bench/bench_cache: $(O)/libsnooper.a
+$(O)/tests/bench/bench_cache $(O)/tests/bench/bench_match: $(O)/libsnooper.a
 bench: all $(O)/tests/bench/lookups $(BENCH_C)
 	$(Q)scripts/fetch-servers.sh
 	$(Q)scripts/fetch-grpc-js.sh
@@ -152,6 +158,7 @@ check-lab-asan:
 .PHONY: check-long
 check-long: check
 	$(Q)LONG=1 tests/bpf/differential.py $(O)/tests/bpf/differential
+	$(Q)LONG=1 tests/unit/match_differential.py $(O)/tests/unit/match_answers
 	$(Q)$(MAKE) --no-print-directory fuzz SECONDS_EACH=180
 	$(Q)LAB_LONG=1 $(MAKE) --no-print-directory check-lab
 	$(Q)$(MAKE) --no-print-directory check-lab

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "snooper/core/match.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void match_tables_fini(struct match_tables *t)
+{
+	for (size_t i = 0; i < t->n_banks; i++) {
+		free(t->banks[i].region);
+		free(t->banks[i].sets);
+		free(t->banks[i].set_at);
+	}
+	*t = (struct match_tables){.n_banks = 0};
+}
+
+int match_name(const struct match_tables *t, const uint8_t *wire, size_t len,
+	       uint32_t index[static SNP_MATCH_BANKS])
+{
+	struct snp_match_marks marks;
+
+	memset(index, 0, SNP_MATCH_BANKS * sizeof(*index));
+	if (!len || len > SNP_NAME_MAX || snp_match_mark(&marks, wire, (__u32)len))
+		return -EINVAL;
+	for (size_t i = 0; i < t->n_banks; i++)
+		index[i] = snp_match_walk(t->banks[i].region, &marks, wire, (__u32)len);
+	return 0;
+}
