@@ -18,11 +18,11 @@ def test_3_12_no_room_for_a_member(lab):
     status = daemon.status()
     assert status['degraded'] == ['endpoint-cgroups-missed']
     assert status['kernel']['counters']['endpoint_cgroups_missed'] == 1
-    wait_until(lambda: 'event=endpoint-cgroups-incomplete reason="more cgroups than fit"' in daemon.output(),
+    wait_until(lambda: 'event=endpoint-cgroups-incomplete reason="more cgroups than fit"' in daemon.output(), 60,
                what='the daemon has tried')
     assert daemon.status()['degraded'] == ['endpoint-cgroups-missed']
     assert delete_row(daemon, fakes[0]) == 0
-    wait_until(lambda: endpoint_of(daemon, pod) == 'pods', what='it has found room')
+    wait_until(lambda: endpoint_of(daemon, pod) == 'pods', 60, what='it has found room')
     wait_until(lambda: not daemon.status()['degraded'], what='nothing is missing')
 
 
@@ -33,7 +33,7 @@ def test_3_12_globs_that_take_too_long(lab):
     quick, long = lab.node.sub_cgroup('a'), lab.node.sub_cgroup('a' * 250)
     assert endpoint_of(daemon, quick) == 'pods'
     assert daemon.counter('endpoint_cgroups_missed') == 1
-    wait_until(lambda: endpoint_of(daemon, long) == 'pods', what='the daemon takes its time')
+    wait_until(lambda: endpoint_of(daemon, long) == 'pods', 60, what='the daemon takes its time')
     wait_until(lambda: not daemon.status()['degraded'], what='nothing is missing')
     assert endpoint_of(daemon, lab.node.sub_cgroup(f'{"a" * 250}/below')) == 'pods', 'parents are quick'
 
