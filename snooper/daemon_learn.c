@@ -133,16 +133,19 @@ static void scan_name(void *ctx, const struct snp_name_key *key, const struct sn
 {
 	struct daemon *d = ctx;
 	struct fqdn_name name;
+	bool known = fqdn_cache_find(d->cache, key, &name);
 
-	/* One whose news was lost. */
-	if (row->truncated && row->expiry_ns > d->scan.started_ns &&
-	    (!fqdn_cache_find(d->cache, key, &name) || !name.partial) && know(d, key, row) == 0) {
+	/* One whose news was lost, or that a daemon before us looked up. */
+	if (row->truncated && (known ? !name.partial : row->expiry_ns > d->scan.started_ns) &&
+	    know(d, key, row) == 0) {
 		fqdn_cache_partial(d->cache, key, true);
 		daemon_reconcile_news(d, key);
 	}
 	/* What is renewed by look-ups outlives the client's last answer. */
-	if (fqdn_cache_find(d->cache, key, NULL))
+	if (fqdn_cache_find(d->cache, key, &name)) {
+		daemon_reconcile_seen(d, &name);
 		return;
+	}
 	if (row->expiry_ns + 2 * SNP_COLLECT_AFTER_NS <= d->scan.started_ns)
 		maps_collect_name(d->maps, key, d->scan.started_ns - SNP_COLLECT_AFTER_NS);
 }

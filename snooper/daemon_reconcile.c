@@ -13,6 +13,7 @@
 #include "snooper/base/log.h"
 #include "snooper/core/text.h"
 #include "snooper/daemon.h"
+#include "snooper/daemon_grant.h"
 #include "snooper/io/resolver.h"
 
 #define AT_ONCE	     256		/* look-ups under way */
@@ -23,8 +24,10 @@
 struct lookup {
 	struct daemon *d;
 	struct snp_name_key name;
-	unsigned int waiting; /* answers to come, and one for who asks */
-	bool grant, failed;
+	unsigned int waiting;  /* answers to come, and one for who asks */
+	bool answered, failed; /* for one type it was; for one, not, or with a TTL of 0 */
+	bool grant;	       /* what is found is written */
+	struct granting granting;
 };
 
 static uint32_t random32(void)
@@ -75,10 +78,11 @@ static void note_outcome(struct reconciler *r, enum fqdn_reconcile outcome)
 	}
 }
 
-/* The addresses of one family, each with its outcome. */
+/* The addresses of one family, each with its outcome. A name may have thousands. */
 static void judge(struct daemon *d, const struct snp_name_key *key,
 		  const struct reconcile_found *found, bool v4)
 {
+	enum fqdn_reconcile absent = reconcile_absent(d->conf, found);
 	struct fqdn_name name;
 
 	if (!fqdn_cache_find(d->cache, key, &name))
@@ -90,67 +94,9 @@ static void judge(struct daemon *d, const struct snp_name_key *key,
 
 		if (addr_is_v4(addr) != v4)
 			continue;
-		outcome = reconcile_judge(d->conf, found, addr);
+		outcome = reconcile_judge(found, absent, addr);
 		note_outcome(&d->reconciler, outcome);
 		fqdn_cache_judge(d->cache, key, addr, outcome);
-	}
-}
-
-static uint32_t clamp_ttl(const struct snp_conf *conf, uint32_t ttl_s)
-{
-	uint32_t min_s = conf->policy.min_ttl_ns / SNP_NS_PER_S;
-	uint32_t max_s = conf->policy.max_ttl_ns / SNP_NS_PER_S;
-
-	if (ttl_s < min_s)
-		ttl_s = min_s;
-	return ttl_s > max_s ? max_s : ttl_s;
-}
-
-/* A fact of the resolver's own. 0, or -errno: it is not written. */
-static int grant_one(struct daemon *d, const struct snp_name_key *name, const struct snp_addr *addr,
-		     uint32_t ttl_s, uint64_t now_ns)
-{
-	struct snp_fact_key key = {.name = *name, .addr = *addr};
-	struct snp_fact row = {.expiry_ns = now_ns + ttl_s * SNP_NS_PER_S,
-			       .first_seen_ns = now_ns,
-			       .last_seen_ns = now_ns,
-			       .ttl_s = ttl_s,
-			       .origin = SNP_ORIGIN_RESOLVER};
-	struct fqdn_fact fact = {.addr = *addr,
-				 .granted_ns = row.expiry_ns,
-				 .first_seen_ns = now_ns,
-				 .last_seen_ns = now_ns,
-				 .ttl_s = ttl_s,
-				 .origin = SNP_ORIGIN_RESOLVER,
-				 .reconcile = FQDN_CONFIRMED};
-	struct snp_fact had;
-	int r;
-
-	if (reconcile_refused(d->conf, addr))
-		return -EPERM;
-	if (!maps_fact(d->maps, MAPS_GRANTED, &key, &had)) {
-		row.first_seen_ns = had.first_seen_ns;
-		if (had.expiry_ns > row.expiry_ns)
-			row.expiry_ns = had.expiry_ns;
-	}
-	r = maps_grant(d->maps, &key, &row);
-	if (r == 0)
-		r = fqdn_cache_put(d->cache, name, &fact);
-	return r < 0 ? r : 0;
-}
-
-static void
-grant(struct daemon *d, const struct snp_name_key *name, const struct reconcile_found *found)
-{
-	uint32_t ttl_s = clamp_ttl(d->conf, found->ttl_s);
-	uint64_t now_ns = clock_boot_ns();
-	size_t most = d->conf->limits.addresses_per_name;
-
-	for (size_t i = 0; i < found->n; i++) {
-		if (i < most && grant_one(d, name, &found->addrs[i], ttl_s, now_ns) == 0)
-			d->reconciler.counts.granted++;
-		else
-			d->reconciler.counts.refused++;
 	}
 }
 
@@ -176,19 +122,35 @@ static void note_reply(struct daemon *d, bool failed)
 	r->paused_until_ns = reconcile_at_failure(r->pauses++, now_ns, random32());
 }
 
+/* May what is found for it be written: has it to be renewed, or could the kernel not read it whole? */
+static bool may_grant(const struct daemon *d, const struct fqdn_name *name)
+{
+	return name->partial || d->conf->reconcile.mode == SNP_RECONCILE_REFRESH;
+}
+
+static uint64_t sooner(uint64_t at_ns, uint64_t other_ns)
+{
+	return at_ns < other_ns ? at_ns : other_ns;
+}
+
 /* When next? */
 static void ask_again(struct daemon *d, const struct lookup *l)
 {
 	uint64_t now_ns = clock_boot_ns(), at_ns = UINT64_MAX;
 	struct fqdn_name name;
 
-	fqdn_cache_asked(d->cache, &l->name, now_ns, l->failed);
 	if (!fqdn_cache_find(d->cache, &l->name, &name))
 		return;
+	fqdn_cache_asked(d->cache, &l->name, l->answered ? now_ns : 0, l->failed,
+			 l->granting.lifetime_s ? l->granting.lifetime_s : name.lifetime_s);
+	fqdn_cache_find(d->cache, &l->name, &name);
 	if (l->failed)
 		at_ns = reconcile_at_failure(name.failures, now_ns, random32());
-	else if (l->grant)
-		at_ns = reconcile_at_refresh(&name, now_ns, random32());
+	if (l->granting.ttl_s)
+		at_ns = sooner(at_ns, reconcile_at_refresh(l->granting.ttl_s, now_ns, random32()));
+	/* It came to be wanted while it was only compared. */
+	if (!l->grant && may_grant(d, &name))
+		at_ns = sooner(at_ns, reconcile_at_return(&name, now_ns, random32()));
 	/* News that came meanwhile may want it sooner. */
 	if (at_ns < name.ask_ns)
 		fqdn_cache_ask(d->cache, &l->name, at_ns);
@@ -209,14 +171,15 @@ static void on_found(struct lookup *l, const struct reconcile_found *found, bool
 	bool failed = found->reply == RECONCILE_NO_REPLY;
 
 	l->failed |= failed;
+	l->answered |= !failed;
 	if (!l->d->reconciler.resolver) { /* it is being closed: that says nothing */
 		one_less(l);
 		return;
 	}
 	note_reply(l->d, failed);
 	judge(l->d, &l->name, found, v4);
-	if (l->grant && found->reply == RECONCILE_ADDRESSES)
-		grant(l->d, &l->name, found);
+	if (l->grant && !daemon_grant(l->d, &l->granting, found))
+		l->failed = true;
 	one_less(l);
 }
 
@@ -244,27 +207,51 @@ static void ask_type(struct lookup *l, const struct fqdn_name *name, uint16_t ty
 	}
 }
 
-/* What is found for it is written: it has to be renewed, or the kernel could not read it whole. */
-static bool is_granted(const struct daemon *d, const struct fqdn_name *name)
+/* And do clients want it still? *client_ns: when one last asked. */
+static bool is_granted(const struct daemon *d, const struct fqdn_name *name, uint64_t *client_ns)
 {
-	return name->partial || d->conf->reconcile.mode == SNP_RECONCILE_REFRESH;
+	struct snp_name_row row;
+
+	if (!may_grant(d, name) || maps_name(d->maps, &name->key, &row))
+		return false;
+	*client_ns = row.last_seen_ns;
+	return reconcile_is_wanted(name, &row, clock_boot_ns());
+}
+
+/* Nothing is asked now: at_ns, or UINT64_MAX. */
+static void ask_later(struct daemon *d, const struct fqdn_name *name, uint64_t at_ns)
+{
+	fqdn_cache_asked(d->cache, &name->key, 0, false, name->lifetime_s);
+	if (at_ns < UINT64_MAX)
+		fqdn_cache_ask(d->cache, &name->key, at_ns);
 }
 
 /* name is borrowed from the cache, and asking may change that: what is needed of it is copied first. */
 static void ask_name(struct daemon *d, const struct fqdn_name *in_cache)
 {
-	struct lookup *l = malloc(sizeof(*l));
 	uint8_t wire[SNP_NAME_ROOM];
 	struct fqdn_name name = *in_cache;
-	bool v4, v6;
+	struct lookup *l;
+	uint64_t client_ns = 0, now_ns = clock_boot_ns();
+	bool v4, v6, grant = is_granted(d, &name, &client_ns);
 
+	/* It was to be renewed, and nobody wants that any more. */
+	if (!grant && !reconcile_is_open(&name, now_ns)) {
+		ask_later(d, &name, UINT64_MAX);
+		return;
+	}
+	l = malloc(sizeof(*l));
 	if (!l) {
-		fqdn_cache_ask(d->cache, &in_cache->key, clock_boot_ns() + SNP_NS_PER_S);
+		ask_later(d, &name, now_ns + SNP_NS_PER_S);
 		return;
 	}
 	memcpy(wire, name.wire, name.wire_len);
 	name.wire = wire;
-	*l = (struct lookup){.d = d, .name = name.key, .waiting = 1, .grant = is_granted(d, &name)};
+	*l = (struct lookup){.d = d,
+			     .name = name.key,
+			     .waiting = 1,
+			     .grant = grant,
+			     .granting = {.name = name.key, .client_ns = client_ns}};
 	reconcile_types(&name, &v4, &v6);
 	if (v4 || l->grant)
 		ask_type(l, &name, DNS_TYPE_A);
@@ -279,9 +266,11 @@ static void on_asking(evutil_socket_t fd, short what, void *ctx)
 	struct reconciler *r = &d->reconciler;
 	uint64_t now_ns = clock_boot_ns();
 	unsigned int rate = d->conf->reconcile.rate;
+	unsigned int left = AT_ONCE; /* some are not asked after all */
 	struct fqdn_name name;
 
-	while (now_ns >= r->paused_until_ns && resolver_pending(r->resolver) < at_once(r) &&
+	while (left-- && now_ns >= r->paused_until_ns &&
+	       resolver_pending(r->resolver) < at_once(r) &&
 	       fqdn_cache_ask_due(d->cache) <= now_ns) {
 		if (!reconcile_may_ask(&r->bucket, rate, now_ns)) {
 			struct timeval wait = {.tv_usec = 1000 + 900000 / rate};
@@ -308,17 +297,24 @@ void daemon_reconcile_news(struct daemon *d, const struct snp_name_key *key)
 	if (!d->reconciler.resolver || !fqdn_cache_find(d->cache, key, &name))
 		return;
 	at_ns = reconcile_at_news(&name, now_ns, random32());
-	if (is_granted(d, &name) && name.asked_ns) {
-		uint64_t renew_ns = reconcile_at_refresh(&name, now_ns, random32());
-
-		if (renew_ns < at_ns)
-			at_ns = renew_ns;
-	}
+	if (may_grant(d, &name) && name.ask_ns == UINT64_MAX && !name.asking)
+		at_ns = sooner(at_ns, reconcile_at_return(&name, now_ns, random32()));
 	if (name.partial && at_ns < now_ns + TCP_RETRY_NS)
 		at_ns = now_ns + TCP_RETRY_NS;
 	if (at_ns >= name.ask_ns)
 		return;
 	fqdn_cache_ask(d->cache, key, at_ns);
+	wake(d);
+}
+
+void daemon_reconcile_seen(struct daemon *d, const struct fqdn_name *name)
+{
+	struct reconciler *r = &d->reconciler;
+
+	if (!r->resolver || !may_grant(d, name) || name->asking || name->ask_ns < UINT64_MAX ||
+	    name->asked_ns > r->refresh_since_ns)
+		return;
+	fqdn_cache_ask(d->cache, &name->key, clock_boot_ns());
 	wake(d);
 }
 
@@ -359,6 +355,8 @@ int daemon_reconcile_changed(struct daemon *d, const struct snp_conf *was)
 	    was->reconcile.n_servers == now->reconcile.n_servers &&
 	    !memcmp(was->reconcile.servers, now->reconcile.servers, size))
 		return 0;
+	if (was->reconcile.mode != now->reconcile.mode)
+		d->reconciler.refresh_since_ns = clock_boot_ns();
 	if (d->scan.stage == SCAN_IDLE)
 		d->scan.started_ns =
 			0; /* the next tick reads the maps: what was off is pending, or the other way */

@@ -4,7 +4,7 @@
  *
  * A fact of the kernel is never changed by it: outcomes are shown, and what is found
  * for a name that has to be renewed, or that the kernel could not read whole, is
- * written as a fact of its own origin.
+ * written as a fact of its own origin, for as long as clients ask for the name.
  */
 #ifndef SNP_DAEMON_RECONCILE_H
 #define SNP_DAEMON_RECONCILE_H
@@ -28,16 +28,17 @@ struct resolver;
 	X(unconfirmed, "addresses where the look-up gave others")                                  \
 	X(conflict, "addresses of names that the look-up says there are none, or refused ones")    \
 	X(granted, "addresses written as facts of the resolver")                                   \
-	X(refused, "addresses found and not written: refused ranges, or a cap")                    \
+	X(refused, "addresses found and not written: refused ranges, a cap, or a TTL of 0")        \
 	X(paused, "times that nobody answered, and asking stopped for a while")
 
 struct reconciler {
 	struct resolver *resolver; /* NULL: off */
 	struct event *asking;
 	struct reconcile_bucket bucket;
-	unsigned int failures;	  /* in a row, whatever the name */
-	unsigned int pauses;	  /* since the last answer */
-	uint64_t paused_until_ns; /* nobody answers */
+	unsigned int failures;	   /* in a row, whatever the name */
+	unsigned int pauses;	   /* since the last answer */
+	uint64_t paused_until_ns;  /* nobody answers */
+	uint64_t refresh_since_ns; /* the mode was another one before */
 	struct {
 #define RECONCILE_COUNT(name, help) uint64_t name;
 		RECONCILE_COUNTS(RECONCILE_COUNT)
@@ -55,6 +56,9 @@ enum fqdn_reconcile daemon_reconcile_first(const struct daemon *d);
 
 /* There is news of a name of the cache. */
 void daemon_reconcile_news(struct daemon *d, const struct snp_name_key *name);
+
+/* A name of the cache, seen by a scan: it may have been asked for under another mode only. */
+void daemon_reconcile_seen(struct daemon *d, const struct fqdn_name *name);
 
 /* Has nobody answered for a while? */
 bool daemon_reconcile_is_unreachable(const struct daemon *d);

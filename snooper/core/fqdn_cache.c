@@ -152,7 +152,10 @@ void fqdn_entry_drop(struct fqdn_cache *c, struct fqdn_entry *e)
 	c->facts -= e->n_facts;
 	free(e->facts);
 	e->facts = NULL;
-	e->n_facts = e->room = 0;
+	e->n_facts = e->room = e->n_pending = 0;
+	/* Should it come again while readers have to be told: it is a new one. */
+	e->asked_ns = e->lifetime_s = e->failures = 0;
+	e->asking = e->partial = false;
 	c->names--;
 	fqdn_watch_gone(c, e);
 }
@@ -179,7 +182,10 @@ static int come_alive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, u
 
 	e->needed = needed;
 	e->due[FQDN_DUE_OVER].ns = until_ns;
-	r = fqdn_due_add(&c->over[needed], e);
+	/* That it can be asked about never fails later, when nobody would notice. */
+	r = fqdn_due_reserve(&c->ask, c->names + 1);
+	if (!r)
+		r = fqdn_due_add(&c->over[needed], e);
 	if (r)
 		return r;
 	r = take_place(c, e);
@@ -264,10 +270,13 @@ void fqdn_entry_show(const struct fqdn_entry *e, struct fqdn_name *out)
 				  .changed = e->changed,
 				  .asked_ns = e->asked_ns,
 				  .ask_ns = e->waits ? e->due[FQDN_DUE_ASK].ns : UINT64_MAX,
+				  .lifetime_s = e->lifetime_s,
 				  .failures = e->failures,
+				  .asking = e->asking,
 				  .needed = e->needed,
 				  .partial = e->partial,
 				  .n_facts = e->n_facts,
+				  .n_pending = e->n_pending,
 				  .wire_len = e->wire_len,
 				  .wire = e->wire,
 				  .facts = e->facts};

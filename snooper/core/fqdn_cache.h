@@ -9,9 +9,10 @@
  * moves earlier. What is over goes by fqdn_cache_expire(), soonest first.
  *
  * Full (max_names): for a name that policy needs, one that policy does not need
- * goes, the one whose first fact ends soonest. Nothing that policy needs is ever
- * taken for another; a name that it does not need, and a fact above max_facts, is
- * refused. fqdn_cache_counts tells how often.
+ * goes, the one whose first fact ends soonest (or did, before it was renewed, where a
+ * name has many: what is done with one fact takes as long beside thousands). Nothing
+ * that policy needs is ever taken for another; a name that it does not need, and a fact
+ * above max_facts, is refused. fqdn_cache_counts tells how often.
  *
  * Every change of a name gets the next number of one sequence, and names stand in
  * the order of their last change (fqdn_watch.h), so that a reader may stop anywhere
@@ -45,7 +46,7 @@ struct fqdn_fact {
 	uint64_t granted_ns; /* as of another origin; 0: of none */
 	uint64_t first_seen_ns, last_seen_ns;
 	uint64_t cgroup_id; /* of the socket that first asked; 0: nobody here did */
-	uint32_t ttl_s;	    /* of the last answer, clamped */
+	uint32_t ttl_s;	    /* of the last answer, clamped; a granted one's: reconcile_lifetime() */
 	uint8_t origin;	    /* enum snp_origin: kernel if it learned it, else the granted one's */
 	uint8_t reconcile;  /* enum fqdn_reconcile */
 };
@@ -53,11 +54,14 @@ struct fqdn_fact {
 /* One name; borrowed, until the next call that changes the cache. */
 struct fqdn_name {
 	struct snp_name_key key;
-	uint64_t changed;  /* when, in the sequence of changes */
-	uint64_t asked_ns; /* when it was last reconciled, 0: never */
-	uint64_t ask_ns;   /* when it is to be, UINT64_MAX: not */
-	uint32_t n_facts;  /* 0: it is gone */
-	uint8_t failures;  /* attempts to reconcile it since the last that did */
+	uint64_t changed;    /* when, in the sequence of changes */
+	uint64_t asked_ns;   /* when a look-up was last answered, 0: never */
+	uint64_t ask_ns;     /* when it is to be asked for, UINT64_MAX: not */
+	uint32_t n_facts;    /* 0: it is gone */
+	uint32_t n_pending;  /* of those, with an outcome of FQDN_PENDING */
+	uint32_t lifetime_s; /* of what look-ups gave (reconcile_lifetime()), 0: nothing */
+	uint8_t failures;    /* look-ups in a row that were not answered in full */
+	bool asking;	     /* a look-up is under way */
 	bool needed;
 	bool partial; /* the kernel could not read all that was said of it */
 	uint8_t wire_len;
@@ -77,6 +81,9 @@ void fqdn_cache_free(struct fqdn_cache *c);
 /* Is the name known? *out (may be NULL) is it. */
 bool fqdn_cache_find(const struct fqdn_cache *c, const struct snp_name_key *key,
 		     struct fqdn_name *out);
+/* Does it hold the address? */
+bool fqdn_cache_has(const struct fqdn_cache *c, const struct snp_name_key *name,
+		    const struct snp_addr *addr);
 
 /*
  * Make the name known; needed: policy needs it; without a fact it is kept until
@@ -89,8 +96,7 @@ int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 /*
  * Record a fact of the kernel (expiry_ns), of another origin (granted_ns), or
  * both; what is 0 is left as it is, and so is an outcome, unless asking was switched
- * on or off since. 0; 1: that was news; -ENOENT when the name is
- * not known; -ENOSPC at max_facts; -ENOMEM.
+ * on or off since. 0; 1: that was news; -ENOENT: no such name; -ENOSPC; -ENOMEM.
  */
 int fqdn_cache_put(struct fqdn_cache *c, const struct snp_name_key *name,
 		   const struct fqdn_fact *fact);
@@ -102,18 +108,18 @@ void fqdn_cache_judge(struct fqdn_cache *c, const struct snp_name_key *name,
 /* Note whether the kernel could read all that was said of a name. */
 void fqdn_cache_partial(struct fqdn_cache *c, const struct snp_name_key *name, bool partial);
 
-/* Reconcile a name at at_ns. 0; -ENOENT; -ENOMEM: it waits no more, if it did. */
-int fqdn_cache_ask(struct fqdn_cache *c, const struct snp_name_key *name, uint64_t at_ns);
+/* Reconcile a name at at_ns, if it is known. */
+void fqdn_cache_ask(struct fqdn_cache *c, const struct snp_name_key *name, uint64_t at_ns);
 
-/* The name whose time it is, and it waits no more. False: none yet. */
+/* The name whose time it is: it waits no more, and is being asked for. False: none yet. */
 bool fqdn_cache_next_ask(struct fqdn_cache *c, uint64_t now_ns, struct fqdn_name *out);
 
 /* When the next one is to be asked; UINT64_MAX: none waits. */
 uint64_t fqdn_cache_ask_due(const struct fqdn_cache *c);
 
-/* It was reconciled, or that failed. */
-void fqdn_cache_asked(struct fqdn_cache *c, const struct snp_name_key *name, uint64_t now_ns,
-		      bool failed);
+/* It was asked for; answered_ns 0: nobody answered. failed: not in full. */
+void fqdn_cache_asked(struct fqdn_cache *c, const struct snp_name_key *name, uint64_t answered_ns,
+		      bool failed, uint32_t lifetime_s);
 
 /* Forget a fact, and its name with the last one. */
 void fqdn_cache_drop(struct fqdn_cache *c, const struct snp_fact_key *key);

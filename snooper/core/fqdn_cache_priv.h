@@ -30,12 +30,15 @@ struct fqdn_entry {
 		} due[2];	     /* by enum fqdn_due_what */
 		LIST_ENTRY(fqdn_entry) all_gone;
 	};
-	uint64_t asked_ns; /* when it was last reconciled */
-	struct fqdn_fact *facts;
+	uint64_t asked_ns;	 /* when it was last answered */
+	struct fqdn_fact *facts; /* room of them, and behind them their index (fqdn_index.c) */
 	uint32_t n_facts, room;
+	uint32_t n_pending;
+	uint32_t lifetime_s;
 	uint32_t place; /* in places; of one that is gone: how many readers have to be told */
 	uint8_t failures;
-	bool waits; /* is in the heap of those to be asked */
+	bool waits;  /* is in the heap of those to be asked */
+	bool asking; /* was taken out of it, and is not answered yet */
 	bool needed, partial;
 	bool gone; /* kept until every reader was told */
 	uint8_t wire_len;
@@ -90,8 +93,21 @@ void fqdn_entry_drop(struct fqdn_cache *c, struct fqdn_entry *e);
 void fqdn_entry_free(struct fqdn_cache *c, struct fqdn_entry *e);
 void fqdn_entry_show(const struct fqdn_entry *e, struct fqdn_name *out);
 
+/*
+ * fqdn_index.c: facts by address. Up to FQDN_FEW are looked through; more have an index,
+ * so that one of a name's thousands costs what one of a few does.
+ */
+#define FQDN_FEW 16
+struct fqdn_fact *fqdn_index_find(const struct fqdn_entry *e, const struct snp_addr *addr);
+/* A fact of that address, that is not there yet; not set otherwise. NULL when out of memory. */
+struct fqdn_fact *fqdn_index_add(struct fqdn_entry *e, const struct snp_addr *addr);
+/* The last one takes the place of the one that goes. */
+void fqdn_index_remove(struct fqdn_entry *e, struct fqdn_fact *f);
+
 /* fqdn_due.c */
-int fqdn_due_add(struct fqdn_due *d, struct fqdn_entry *e); /* 0, or -ENOMEM */
+int fqdn_due_reserve(struct fqdn_due *d, size_t n); /* room for n. 0, or -ENOMEM */
+int fqdn_due_add(struct fqdn_due *d,
+		 struct fqdn_entry *e); /* 0, or -ENOMEM; not within what is reserved */
 void fqdn_due_moved(struct fqdn_due *d, struct fqdn_entry *e);
 void fqdn_due_remove(struct fqdn_due *d, struct fqdn_entry *e);
 

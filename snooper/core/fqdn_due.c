@@ -40,19 +40,30 @@ static void sink(struct fqdn_due *d, size_t i, struct fqdn_entry *e)
 	put(d, i, e);
 }
 
+int fqdn_due_reserve(struct fqdn_due *d, size_t n)
+{
+	size_t room = d->room ? d->room * 2 : 256;
+	struct fqdn_entry **at;
+
+	if (n <= d->room)
+		return 0;
+	if (room < n)
+		room = n;
+	at = realloc(d->at, room * sizeof(struct fqdn_entry *));
+	if (!at)
+		return -ENOMEM;
+	d->at = at;
+	d->room = room;
+	return 0;
+}
+
 int fqdn_due_add(struct fqdn_due *d, struct fqdn_entry *e)
 {
-	if (d->n == d->room) {
-		size_t room = d->room ? d->room * 2 : 256;
-		struct fqdn_entry **at = realloc(d->at, room * sizeof(struct fqdn_entry *));
+	int r = fqdn_due_reserve(d, d->n + 1);
 
-		if (!at)
-			return -ENOMEM;
-		d->at = at;
-		d->room = room;
-	}
-	rise(d, d->n++, e);
-	return 0;
+	if (!r)
+		rise(d, d->n++, e);
+	return r;
 }
 
 void fqdn_due_moved(struct fqdn_due *d, struct fqdn_entry *e)

@@ -1,64 +1,70 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* fqdn_facts.c - the facts of a name: put, renewed, over; and when to ask about it. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "snooper/core/fqdn_cache_priv.h"
+
+static uint64_t end_of(const struct fqdn_fact *f)
+{
+	return f->expiry_ns > f->granted_ns ? f->expiry_ns : f->granted_ns;
+}
 
 /* When the first fact of e is over. */
 static uint64_t due_of(const struct fqdn_entry *e)
 {
 	uint64_t due_ns = e->n_facts ? UINT64_MAX : 0;
 
-	for (uint32_t i = 0; i < e->n_facts; i++) {
-		const struct fqdn_fact *f = &e->facts[i];
-		uint64_t end_ns = f->expiry_ns > f->granted_ns ? f->expiry_ns : f->granted_ns;
-
-		if (end_ns < due_ns)
-			due_ns = end_ns;
-	}
+	for (uint32_t i = 0; i < e->n_facts; i++)
+		if (end_of(&e->facts[i]) < due_ns)
+			due_ns = end_of(&e->facts[i]);
 	return due_ns;
 }
 
-static void due_again(struct fqdn_cache *c, struct fqdn_entry *e)
+static void set_due(struct fqdn_cache *c, struct fqdn_entry *e, uint64_t due_ns)
 {
-	uint64_t due_ns = due_of(e);
-
 	if (due_ns == e->due[FQDN_DUE_OVER].ns)
 		return;
 	e->due[FQDN_DUE_OVER].ns = due_ns;
 	fqdn_due_moved(&c->over[e->needed], e);
 }
 
-static struct fqdn_fact *find_fact(const struct fqdn_entry *e, const struct snp_addr *addr)
+/*
+ * f is new, or renewed. Whether it was the first to end is not asked of many facts:
+ * that one is looked for when it would have been over.
+ */
+static void due_with(struct fqdn_cache *c, struct fqdn_entry *e, const struct fqdn_fact *f)
 {
-	for (uint32_t i = 0; i < e->n_facts; i++)
-		if (!memcmp(&e->facts[i].addr, addr, sizeof(*addr)))
-			return &e->facts[i];
-	return NULL;
+	if (e->n_facts <= FQDN_FEW)
+		set_due(c, e, due_of(e));
+	else if (end_of(f) < e->due[FQDN_DUE_OVER].ns)
+		set_due(c, e, end_of(f));
 }
 
-static struct fqdn_fact *add_fact(struct fqdn_cache *c, struct fqdn_entry *e, int *error)
+static void set_outcome(struct fqdn_entry *e, struct fqdn_fact *f, enum fqdn_reconcile outcome)
 {
+	e->n_pending -= f->reconcile == FQDN_PENDING;
+	e->n_pending += outcome == FQDN_PENDING;
+	f->reconcile = outcome;
+}
+
+static int add_fact(struct fqdn_cache *c, struct fqdn_entry *e, const struct fqdn_fact *fact,
+		    struct fqdn_fact **out)
+{
+	struct fqdn_fact *f;
+
 	if (c->facts >= c->max_facts) {
 		c->counts.refused_facts++;
-		*error = -ENOSPC;
-		return NULL;
+		return -ENOSPC;
 	}
-	if (e->n_facts == e->room) {
-		uint32_t room = e->room ? e->room * 2 : 1;
-		struct fqdn_fact *facts = realloc(e->facts, room * sizeof(*facts));
-
-		if (!facts) {
-			*error = -ENOMEM;
-			return NULL;
-		}
-		e->facts = facts;
-		e->room = room;
-	}
+	f = fqdn_index_add(e, &fact->addr);
+	if (!f)
+		return -ENOMEM;
+	*f = *fact;
+	e->n_pending += f->reconcile == FQDN_PENDING;
 	c->facts++;
-	return &e->facts[e->n_facts++];
+	*out = f;
+	return 0;
 }
 
 static bool later(uint64_t *to, uint64_t at)
@@ -70,14 +76,14 @@ static bool later(uint64_t *to, uint64_t at)
 }
 
 /* Is that news? */
-static bool renew(struct fqdn_fact *have, const struct fqdn_fact *fact)
+static bool renew(struct fqdn_entry *e, struct fqdn_fact *have, const struct fqdn_fact *fact)
 {
 	bool news = later(&have->expiry_ns, fact->expiry_ns);
 
 	news |= later(&have->granted_ns, fact->granted_ns);
 	/* Whether anybody asks about it has changed since. */
 	if ((have->reconcile == FQDN_OFF) != (fact->reconcile == FQDN_OFF)) {
-		have->reconcile = fact->reconcile;
+		set_outcome(e, have, fact->reconcile);
 		news = true;
 	}
 	if (fact->expiry_ns) {
@@ -95,21 +101,20 @@ int fqdn_cache_put(struct fqdn_cache *c, const struct snp_name_key *name,
 {
 	struct fqdn_entry *e = fqdn_entry_find(c, name);
 	struct fqdn_fact *f;
-	int error = 0;
 
 	if (!e)
 		return -ENOENT;
-	f = find_fact(e, &fact->addr);
+	f = fqdn_index_find(e, &fact->addr);
 	if (f) {
-		if (!renew(f, fact))
+		if (!renew(e, f, fact))
 			return 0;
 	} else {
-		f = add_fact(c, e, &error);
-		if (!f)
-			return error;
-		*f = *fact;
+		int r = add_fact(c, e, fact, &f);
+
+		if (r)
+			return r;
 	}
-	due_again(c, e);
+	due_with(c, e, f);
 	fqdn_watch_changed(c, e);
 	return 1;
 }
@@ -128,17 +133,26 @@ void fqdn_cache_judge(struct fqdn_cache *c, const struct snp_name_key *name,
 		      const struct snp_addr *addr, enum fqdn_reconcile outcome)
 {
 	struct fqdn_entry *e = fqdn_entry_find(c, name);
-	struct fqdn_fact *f = e ? find_fact(e, addr) : NULL;
+	struct fqdn_fact *f = e ? fqdn_index_find(e, addr) : NULL;
 
 	if (!f || f->reconcile == outcome)
 		return;
-	f->reconcile = outcome;
+	set_outcome(e, f, outcome);
 	fqdn_watch_changed(c, e);
+}
+
+bool fqdn_cache_has(const struct fqdn_cache *c, const struct snp_name_key *name,
+		    const struct snp_addr *addr)
+{
+	const struct fqdn_entry *e = fqdn_entry_find(c, name);
+
+	return e && fqdn_index_find(e, addr);
 }
 
 static void drop_fact(struct fqdn_cache *c, struct fqdn_entry *e, struct fqdn_fact *f)
 {
-	*f = e->facts[--e->n_facts];
+	e->n_pending -= f->reconcile == FQDN_PENDING;
+	fqdn_index_remove(e, f);
 	c->facts--;
 }
 
@@ -149,14 +163,14 @@ static void dropped(struct fqdn_cache *c, struct fqdn_entry *e)
 		fqdn_entry_drop(c, e);
 		return;
 	}
-	due_again(c, e);
+	set_due(c, e, due_of(e));
 	fqdn_watch_changed(c, e);
 }
 
 void fqdn_cache_drop(struct fqdn_cache *c, const struct snp_fact_key *key)
 {
 	struct fqdn_entry *e = fqdn_entry_find(c, &key->name);
-	struct fqdn_fact *f = e ? find_fact(e, &key->addr) : NULL;
+	struct fqdn_fact *f = e ? fqdn_index_find(e, &key->addr) : NULL;
 
 	if (!f)
 		return;
@@ -166,21 +180,17 @@ void fqdn_cache_drop(struct fqdn_cache *c, const struct snp_fact_key *key)
 
 /* --- whom to ask about ---------------------------------------------------------- */
 
-int fqdn_cache_ask(struct fqdn_cache *c, const struct snp_name_key *name, uint64_t at_ns)
+void fqdn_cache_ask(struct fqdn_cache *c, const struct snp_name_key *name, uint64_t at_ns)
 {
 	struct fqdn_entry *e = fqdn_entry_find(c, name);
-	int r;
 
 	if (!e)
-		return -ENOENT;
+		return;
 	e->due[FQDN_DUE_ASK].ns = at_ns;
-	if (e->waits) {
+	if (e->waits)
 		fqdn_due_moved(&c->ask, e);
-		return 0;
-	}
-	r = fqdn_due_add(&c->ask, e);
-	e->waits = !r;
-	return r;
+	else
+		e->waits = !fqdn_due_add(&c->ask, e); /* room was made with the name */
 }
 
 bool fqdn_cache_next_ask(struct fqdn_cache *c, uint64_t now_ns, struct fqdn_name *out)
@@ -191,6 +201,7 @@ bool fqdn_cache_next_ask(struct fqdn_cache *c, uint64_t now_ns, struct fqdn_name
 		return false;
 	fqdn_due_remove(&c->ask, e);
 	e->waits = false;
+	e->asking = true;
 	fqdn_entry_show(e, out);
 	return true;
 }
@@ -200,15 +211,17 @@ uint64_t fqdn_cache_ask_due(const struct fqdn_cache *c)
 	return c->ask.n ? c->ask.at[0]->due[FQDN_DUE_ASK].ns : UINT64_MAX;
 }
 
-void fqdn_cache_asked(struct fqdn_cache *c, const struct snp_name_key *name, uint64_t now_ns,
-		      bool failed)
+void fqdn_cache_asked(struct fqdn_cache *c, const struct snp_name_key *name, uint64_t answered_ns,
+		      bool failed, uint32_t lifetime_s)
 {
 	struct fqdn_entry *e = fqdn_entry_find(c, name);
 
 	if (!e)
 		return;
-	if (!failed)
-		e->asked_ns = now_ns;
+	e->asking = false;
+	if (answered_ns)
+		e->asked_ns = answered_ns;
+	e->lifetime_s = lifetime_s;
 	e->failures = !failed ? 0 : e->failures < UINT8_MAX ? e->failures + 1 : e->failures;
 }
 
@@ -241,7 +254,7 @@ static size_t expire_name(struct fqdn_cache *c, struct fqdn_entry *e, uint64_t b
 	if (e->n_facts != had || !had)
 		dropped(c, e);
 	else
-		due_again(c, e);
+		set_due(c, e, due_of(e));
 	return had + 1;
 }
 

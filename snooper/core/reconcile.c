@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "snooper/core/reconcile.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "snooper/core/text.h"
@@ -27,12 +28,9 @@ bool reconcile_refused(const struct snp_conf *conf, const struct snp_addr *addr)
 	return false;
 }
 
-static bool has(const struct reconcile_found *f, const struct snp_addr *addr)
+int reconcile_order(const void *addr, const void *other)
 {
-	for (size_t i = 0; i < f->n; i++)
-		if (!memcmp(&f->addrs[i], addr, sizeof(*addr)))
-			return true;
-	return false;
+	return memcmp(addr, other, sizeof(struct snp_addr));
 }
 
 static bool only_refused(const struct snp_conf *conf, const struct reconcile_found *f)
@@ -43,8 +41,7 @@ static bool only_refused(const struct snp_conf *conf, const struct reconcile_fou
 	return f->n > 0;
 }
 
-enum fqdn_reconcile reconcile_judge(const struct snp_conf *conf, const struct reconcile_found *f,
-				    const struct snp_addr *addr)
+enum fqdn_reconcile reconcile_absent(const struct snp_conf *conf, const struct reconcile_found *f)
 {
 	switch (f->reply) {
 	case RECONCILE_NO_REPLY:
@@ -54,9 +51,29 @@ enum fqdn_reconcile reconcile_judge(const struct snp_conf *conf, const struct re
 	case RECONCILE_ADDRESSES:
 		break;
 	}
-	if (has(f, addr))
-		return FQDN_CONFIRMED;
 	return only_refused(conf, f) ? FQDN_CONFLICT : FQDN_UNCONFIRMED;
+}
+
+enum fqdn_reconcile reconcile_judge(const struct reconcile_found *f, enum fqdn_reconcile absent,
+				    const struct snp_addr *addr)
+{
+	if (f->n && bsearch(addr, f->addrs, f->n, sizeof(*addr), reconcile_order))
+		return FQDN_CONFIRMED;
+	return absent;
+}
+
+struct snp_fact reconcile_grant(const struct snp_fact *had, uint64_t expiry_ns, uint32_t lifetime_s,
+				uint64_t now_ns)
+{
+	struct snp_fact row = {.first_seen_ns = now_ns, .origin = SNP_ORIGIN_RESOLVER};
+
+	if (had)
+		row = *had;
+	if (expiry_ns > row.expiry_ns)
+		row.expiry_ns = expiry_ns;
+	row.last_seen_ns = now_ns;
+	row.ttl_s = lifetime_s;
+	return row;
 }
 
 void reconcile_types(const struct fqdn_name *name, bool *v4, bool *v6)
@@ -75,12 +92,9 @@ static uint64_t part_of(uint64_t most, uint32_t random)
 uint64_t reconcile_at_news(const struct fqdn_name *name, uint64_t now_ns, uint32_t random)
 {
 	uint64_t soon_ns = now_ns + part_of(RECONCILE_SOON_NS, random);
-	bool judged = name->asked_ns != 0;
 
 	/* An address that was not there when it was last asked for wants to be judged now. */
-	for (uint32_t i = 0; i < name->n_facts && judged; i++)
-		judged = name->facts[i].reconcile != FQDN_PENDING;
-	if (judged && name->asked_ns + RECONCILE_FRESH_NS > soon_ns)
+	if (name->asked_ns && !name->n_pending && name->asked_ns + RECONCILE_FRESH_NS > soon_ns)
 		return name->asked_ns + RECONCILE_FRESH_NS + part_of(RECONCILE_SOON_NS, random);
 	return soon_ns;
 }
@@ -94,27 +108,59 @@ uint64_t reconcile_at_failure(unsigned int failures, uint64_t now_ns, uint32_t r
 	return now_ns + wait_ns / 2 + part_of(wait_ns, random);
 }
 
-uint64_t reconcile_at_refresh(const struct fqdn_name *name, uint64_t now_ns, uint32_t random)
+bool reconcile_is_open(const struct fqdn_name *name, uint64_t now_ns)
 {
-	uint64_t end_ns = UINT64_MAX, seen_ns = 0, left_ns;
+	return !name->asked_ns || name->failures || name->n_pending ||
+	       name->asked_ns + RECONCILE_FRESH_NS <= now_ns;
+}
+
+uint64_t reconcile_at_refresh(uint32_t ttl_s, uint64_t now_ns, uint32_t random)
+{
+	uint64_t left_ns = ttl_s * NS_PER_S;
+
+	return now_ns + left_ns / 4 * 3 + part_of(left_ns / 20 * 3, random);
+}
+
+uint64_t reconcile_at_return(const struct fqdn_name *name, uint64_t now_ns, uint32_t random)
+{
+	uint64_t least_ns = name->asked_ns + RECONCILE_AGAIN_NS;
+
+	return (least_ns > now_ns ? least_ns : now_ns) + part_of(RECONCILE_SOON_NS, random);
+}
+
+/* The longest of its facts, or of those that are not the kernel's. */
+static uint32_t longest_of(const struct fqdn_name *name, bool but_kernel)
+{
 	uint32_t ttl_s = 0;
 
-	for (uint32_t i = 0; i < name->n_facts; i++) {
-		const struct fqdn_fact *f = &name->facts[i];
-		uint64_t until_ns = f->expiry_ns > f->granted_ns ? f->expiry_ns : f->granted_ns;
+	for (uint32_t i = 0; i < name->n_facts; i++)
+		if (name->facts[i].ttl_s > ttl_s &&
+		    !(but_kernel && name->facts[i].origin == SNP_ORIGIN_KERNEL))
+			ttl_s = name->facts[i].ttl_s;
+	return ttl_s;
+}
 
-		if (until_ns < end_ns)
-			end_ns = until_ns;
-		/* Asked by a client: what the kernel learned. */
-		if (f->expiry_ns && f->last_seen_ns > seen_ns)
-			seen_ns = f->last_seen_ns;
-		if (f->ttl_s > ttl_s)
-			ttl_s = f->ttl_s;
-	}
-	if (!seen_ns || seen_ns + RECONCILE_LIFETIMES * ttl_s * NS_PER_S <= now_ns)
-		return UINT64_MAX;
-	left_ns = end_ns > now_ns + NS_PER_S ? end_ns - now_ns : NS_PER_S;
-	return now_ns + left_ns / 4 * 3 + part_of(left_ns / 20 * 3, random);
+uint32_t reconcile_lifetime(const struct fqdn_name *name, uint32_t ttl_s, uint64_t client_ns)
+{
+	uint32_t had_s = 0;
+
+	if (!name->asked_ns)
+		had_s = longest_of(name, true); /* of a daemon before us: reconcile_grant() */
+	else if (client_ns <= name->asked_ns)
+		had_s = name->lifetime_s;
+	return ttl_s > had_s ? ttl_s : had_s;
+}
+
+bool reconcile_is_wanted(const struct fqdn_name *name, const struct snp_name_row *row,
+			 uint64_t now_ns)
+{
+	uint64_t lifetime_s = name->lifetime_s ? name->lifetime_s : longest_of(name, false);
+	uint64_t until_ns =
+		row->last_seen_ns + RECONCILE_LIFETIMES * (lifetime_s ? lifetime_s : 1) * NS_PER_S;
+
+	if (name->partial && until_ns < row->expiry_ns + SNP_REVIVE_AFTER_NS)
+		until_ns = row->expiry_ns + SNP_REVIVE_AFTER_NS;
+	return now_ns < until_ns;
 }
 
 bool reconcile_may_ask(struct reconcile_bucket *b, uint32_t rate, uint64_t now_ns)

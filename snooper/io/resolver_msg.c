@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "snooper/io/resolver_msg.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "snooper/core/text.h"
@@ -31,6 +32,18 @@ size_t resolver_query(uint8_t query[RESOLVER_QUERY_MAX], uint16_t id, const uint
 	return (size_t)(p - query) + RESOLVER_OPT_LEN;
 }
 
+/* In order, each once. How many are left. */
+static size_t sort_addrs(struct snp_addr *addrs, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(addrs, n, sizeof(*addrs), reconcile_order);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || reconcile_order(&addrs[kept - 1], &addrs[i]) != 0)
+			addrs[kept++] = addrs[i];
+	return kept;
+}
+
 /* The addresses of the family asked for; a mapped one in an AAAA record is none. */
 static void take_addrs(struct resolver_msg *m, uint16_t type, struct reconcile_found *found)
 {
@@ -51,6 +64,7 @@ static void take_addrs(struct resolver_msg *m, uint16_t type, struct reconcile_f
 		m->addrs[found->n++] = a;
 	}
 	found->addrs = m->addrs;
+	found->n = sort_addrs(m->addrs, found->n);
 }
 
 void resolver_answer(struct resolver_msg *m, const uint8_t *wire, size_t wire_len, uint16_t type,

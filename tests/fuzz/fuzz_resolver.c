@@ -4,7 +4,7 @@
  *
  * The first byte chooses the type; the rest is the message. It answers the question
  * it carries, or another one. What the daemon does with it is asserted: addresses of
- * the family asked for only, no more than a message may have.
+ * the family asked for only, in order, no more than a message may have.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +30,8 @@ static void check(const struct reconcile_found *found, uint16_t type)
 	require(found->reply == RECONCILE_ADDRESSES || !found->n);
 	for (size_t i = 0; i < found->n; i++)
 		require(addr_is_v4(&found->addrs[i]) == (type == DNS_TYPE_A));
+	for (size_t i = 1; i < found->n; i++)
+		require(reconcile_order(&found->addrs[i - 1], &found->addrs[i]) < 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -2,6 +2,7 @@
 """Points 2.2 and 2.3: what was learned is compared with an independent look-up, and renewed by it."""
 import socket
 import threading
+import time
 
 import pytest
 
@@ -40,6 +41,24 @@ def learned_by_client(lab, name, records=None, **options):
     handler = answers(*(records or [w.a(w.QNAME, OURS)]), **options)
     with Scripted(lab.outside, lab.outside.ip4, handler):
         assert len(lab.node.call(ask, lab.outside.ip4, [w.query(7, name)])) == 1
+
+
+class Judge(Scripted):
+    """Scripted on JUDGE: what records(n) gives for the nth question for A records, and when each came."""
+
+    def __init__(self, lab, records):
+        self.times = []
+
+        def handler(query):
+            if w.question_of(query)[-4:-2] != b'\0\1':
+                return [w.answer(query, [])]
+            self.times.append(time.monotonic())
+            return [w.answer(query, records(len(self.times)))]
+        super().__init__(lab.outside, JUDGE, handler)
+
+    def asked(self, times, deadline=15):
+        wait_until(lambda: len(self.times) >= times, deadline,
+                   lambda: f'asked {times} times: {self.times}')
 
 
 VERDICTS = {
@@ -168,6 +187,67 @@ def test_2_2_refresh_renews_for_ten_lifetimes(lab):
         wait_until(lambda: 'short.test' not in snooperd.names(), deadline=20, what='ended')
 
 
+def test_2_2_refresh_goes_on_when_it_finds_others(lab):
+    """GeoDNS: what the client got is long over, and what look-ups give is renewed; for ten lifetimes."""
+    snooperd = start(lab, mode='refresh')
+    with Judge(lab, lambda n: [w.a(w.QNAME, THEIRS, ttl=1)]) as judge:
+        learned_by_client(lab, 'geo.test', [w.a(w.QNAME, OURS, ttl=1)])
+        judge.asked(6)
+        wait_until(lambda: set(addresses(snooperd, 'geo.test')) == {THEIRS}, what='renewed')
+        wait_until(lambda: 'geo.test' not in snooperd.names(), deadline=20, what='ended')
+
+
+def test_2_2_refresh_goes_on_after_a_restart(lab):
+    """The next snooperd goes on where the last one was, though the kernel's own fact is over."""
+    ttl = 2 * PATIENCE
+    snooperd = start(lab, mode='refresh')
+    with Judge(lab, lambda n: [w.a(w.QNAME, THEIRS, ttl=ttl)]) as judge:
+        learned_by_client(lab, 'geo.test', [w.a(w.QNAME, OURS, ttl=ttl)])
+        wait_until(lambda: set(addresses(snooperd, 'geo.test')) == {THEIRS}, what='renewed')
+        snooperd.kill9()
+        judge.times.clear()
+        snooperd.start()
+        judge.asked(3)
+        assert set(addresses(snooperd, 'geo.test')) == {THEIRS}
+        # Its start is no question of a client's.
+        wait_until(lambda: 'geo.test' not in snooperd.names(), deadline=30, what='ended')
+
+
+def test_2_2_ttl_zero_is_asked_less_and_less(lab):
+    """There is nothing to renew: it is asked after a second, then half as often each time."""
+    start(lab, mode='refresh')
+    with Judge(lab, lambda n: [w.a(w.QNAME, THEIRS, ttl=0)]) as judge:
+        learned_by_client(lab, 'zero.test')
+        judge.asked(3)
+    assert judge.times[1] - judge.times[0] > 0.9 and judge.times[2] - judge.times[1] > 1.9
+
+
+def test_2_2_cap_holds_over_look_ups(lab):
+    """Other addresses each time, and the ones before still alive: no more than limits.addresses_per_name."""
+    snooperd = start(lab, mode='refresh', limits={'addresses_per_name': 3})
+    held = []
+
+    def two_more(n):
+        return [w.a(w.QNAME, f'198.51.100.{2 * n + i}', ttl=2) for i in (0, 1)]
+    with Judge(lab, two_more) as judge:
+        learned_by_client(lab, 'turns.test')
+        wait_until(lambda: held.append(len(addresses(snooperd, 'turns.test'))) or len(judge.times) >= 5,
+                   what=lambda: f'asked five times: {held}')
+    assert max(held) == 3
+
+
+def test_2_2_reload_to_refresh(lab):
+    """Names that were only compared so far are renewed, without a client asking again."""
+    snooperd = start(lab)
+    with Scripted(lab.outside, JUDGE, VERDICTS['unconfirmed']):
+        learned_by_client(lab, 'geo.test')
+        wait_until(lambda: outcome(snooperd, 'geo.test') == 'unconfirmed', what='unconfirmed')
+        snooperd.conf['reconcile']['mode'] = 'refresh'
+        snooperd.write_conf()
+        assert snooperd.ctl('reload').returncode == 0
+        wait_until(lambda: set(addresses(snooperd, 'geo.test')) == {OURS, THEIRS}, what='both')
+
+
 def test_2_2_reload_changes_servers(lab):
     snooperd = start(lab, servers=[NOBODY])
     lab.outside.add_addresses(f'{NOBODY}/24')
@@ -204,7 +284,7 @@ def test_2_2_rate(lab):
     clock = threading.Event()
 
     def judge(query):
-        times.append(__import__('time').monotonic())
+        times.append(time.monotonic())
         if len(times) == len(names):
             clock.set()
         return VERDICTS['confirmed'](query)
@@ -259,3 +339,13 @@ def test_2_3_unreadable_answers_are_asked_by_the_daemon(lab):
         learned_by_client(lab, 'broken.test', broken)
         wait_until(lambda: set(addresses(snooperd, 'broken.test')) == {THEIRS}, what='found')
     assert addresses(snooperd, 'broken.test')[THEIRS]['origin'] == 'resolver'
+
+
+def test_2_3_unreadable_names_are_asked_again(lab):
+    """The kernel tells of such a name once. What was found for it is renewed, while it was asked for not long ago."""
+    snooperd = start(lab)
+    broken = [w.rr(w.QNAME, w.A, socket.inet_aton(OURS), rdlength=3)]
+    with Judge(lab, lambda n: [w.a(w.QNAME, THEIRS, ttl=1)]) as judge:
+        learned_by_client(lab, 'broken.test', broken)
+        judge.asked(6)
+        wait_until(lambda: set(addresses(snooperd, 'broken.test')) == {THEIRS}, what='renewed')

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -301,6 +302,137 @@ static void dropping_the_last_fact_drops_the_name(void **state)
 	fqdn_cache_free(c);
 }
 
+static struct fqdn_fact numbered(uint32_t i)
+{
+	struct fqdn_fact fact = {.addr = addr_of(0), .expiry_ns = 1000};
+
+	fact.addr.w[3] = i;
+	return fact;
+}
+
+/* Many addresses of one name come and go in any order; the name has those that it should have. */
+static void thousands_of_addresses_come_and_go(void **state)
+{
+	enum { N = 3000 };
+	static bool held[N];
+	struct fqdn_cache *c = fqdn_cache_new(10, N);
+	struct snp_fact_key key = {.name.id = 1};
+	size_t n = 0;
+
+	srand(1);
+	name(c, 1, false);
+	name(c, 2, false);
+	put(c, 2, 1, 1000);
+	for (int round = 0; round < 50 * N; round++) {
+		/* More and more at first, then fewer. */
+		uint32_t i = (uint32_t)rand() % N,
+			 up = (uint32_t)(rand() % (50 * N)) > (uint32_t)round;
+		struct fqdn_fact fact = numbered(i);
+
+		if (up && n < N - 1) {
+			assert_int_equal(fqdn_cache_put(c, &key.name, &fact), !held[i]);
+			n += !held[i];
+			held[i] = true;
+		} else if (!up && (n > 1 || !held[i])) {
+			key.addr = fact.addr;
+			fqdn_cache_drop(c, &key);
+			n -= held[i];
+			held[i] = false;
+		}
+		assert_int_equal(found(c, 1).n_facts, n);
+		if (round % N)
+			continue;
+		for (i = 0; i < N; i++) {
+			fact = numbered(i);
+			assert_int_equal(fqdn_cache_has(c, &key.name, &fact.addr), held[i]);
+		}
+	}
+	assert_int_equal(fqdn_cache_facts(c), n + 1);
+	fqdn_cache_free(c);
+}
+
+/* As many as limits.addresses_per_name may be. The alarm only says when to give up: each is done at once. */
+static void the_last_of_many_costs_what_the_first_does(void **state)
+{
+	enum { N = 65535 };
+	struct fqdn_cache *c = fqdn_cache_new(10, N);
+	struct snp_name_key key = {.id = 1};
+
+	name(c, 1, false);
+	alarm(10);
+	for (uint64_t expiry_ns = 1000; expiry_ns < 1010; expiry_ns++)
+		for (uint32_t i = 0; i < N; i++) {
+			struct fqdn_fact fact = numbered(i);
+
+			fact.expiry_ns = expiry_ns;
+			assert_int_equal(fqdn_cache_put(c, &key, &fact), 1);
+			fqdn_cache_judge(c, &key, &fact.addr, FQDN_CONFIRMED);
+		}
+	alarm(0);
+	assert_int_equal(found(c, 1).n_facts, N);
+	assert_int_equal(found(c, 1).n_pending, 0);
+	/* All were renewed: none goes when the first would have been over. */
+	assert_int_equal(fqdn_cache_expire(c, 1005, 2 * N, as_cached, NULL), 1009);
+	assert_int_equal(fqdn_cache_facts(c), N);
+	assert_int_equal(fqdn_cache_expire(c, 1010, 2 * N, as_cached, NULL), UINT64_MAX);
+	assert_int_equal(fqdn_cache_facts(c), 0);
+	fqdn_cache_free(c);
+}
+
+/* How many wait for an outcome, however they came and went. */
+static void pending_ones_are_counted(void **state)
+{
+	struct fqdn_cache *c = fqdn_cache_new(10, 10);
+	struct fqdn_fact fact = {.addr = addr_of(1), .expiry_ns = 100, .reconcile = FQDN_PENDING};
+	struct snp_fact_key key = {.name.id = 1, .addr = addr_of(2)};
+
+	name(c, 1, false);
+	fqdn_cache_put(c, &key.name, &fact);
+	put(c, 1, 2, 100);
+	put(c, 1, 3, 100);
+	assert_int_equal(found(c, 1).n_pending, 3);
+	fqdn_cache_judge(c, &key.name, &fact.addr, FQDN_UNREACHABLE);
+	assert_int_equal(found(c, 1).n_pending, 2);
+	fqdn_cache_drop(c, &key);
+	assert_int_equal(found(c, 1).n_pending, 1);
+	fact.addr = addr_of(3);
+	fact.reconcile = FQDN_OFF;
+	fqdn_cache_put(c, &key.name, &fact);
+	assert_int_equal(found(c, 1).n_pending, 0);
+	fact.reconcile = FQDN_PENDING;
+	fqdn_cache_put(c, &key.name, &fact);
+	assert_int_equal(found(c, 1).n_pending, 1);
+	fqdn_cache_free(c);
+}
+
+static void a_name_is_asked_for_in_its_turn(void **state)
+{
+	struct fqdn_cache *c = fqdn_cache_new(10, 10);
+	struct snp_name_key one = {.id = 1}, two = {.id = 2};
+	struct fqdn_name n;
+
+	name(c, 1, false);
+	name(c, 2, false);
+	fqdn_cache_ask(c, &one, 300);
+	fqdn_cache_ask(c, &two, 200);
+	fqdn_cache_ask(c, &one, 100);
+	assert_int_equal(fqdn_cache_ask_due(c), 100);
+	assert_false(fqdn_cache_next_ask(c, 99, &n));
+	assert_true(fqdn_cache_next_ask(c, 100, &n));
+	assert_int_equal(n.key.id, 1);
+	assert_true(found(c, 1).asking && !found(c, 2).asking);
+	assert_int_equal(found(c, 1).ask_ns, UINT64_MAX);
+	fqdn_cache_asked(c, &one, 150, true, 60);
+	n = found(c, 1);
+	assert_true(!n.asking && n.asked_ns == 150 && n.failures == 1 && n.lifetime_s == 60);
+	fqdn_cache_asked(c, &one, 0, true, 60);
+	n = found(c, 1);
+	assert_true(n.asked_ns == 150 && n.failures == 2);
+	fqdn_cache_asked(c, &one, 180, false, 60);
+	assert_int_equal(found(c, 1).failures, 0);
+	fqdn_cache_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +449,10 @@ int main(void)
 		cmocka_unit_test(the_soonest_goes_first),
 		cmocka_unit_test(a_listing_goes_on_while_names_come_and_go),
 		cmocka_unit_test(dropping_the_last_fact_drops_the_name),
+		cmocka_unit_test(thousands_of_addresses_come_and_go),
+		cmocka_unit_test(the_last_of_many_costs_what_the_first_does),
+		cmocka_unit_test(pending_ones_are_counted),
+		cmocka_unit_test(a_name_is_asked_for_in_its_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,6 +54,15 @@ static void addresses_of_the_type_asked_for(void **state)
 	assert_int_equal(found.n, 0);
 }
 
+static void addresses_are_in_order_and_each_once(void **state)
+{
+	answer(DNS_TYPE_AAAA, BYTES(HEAD("\x81\x80", "\4", "\34") RR_AAAA("\3") RR_AAAA("\1")
+					    RR_AAAA("\3") RR_AAAA("\2")));
+	assert_int_equal(found.n, 3);
+	for (size_t i = 0; i < found.n; i++)
+		assert_int_equal(found.addrs[i].b[15], i + 1);
+}
+
 /* ::ffff:127.0.0.1 in an AAAA record is no IPv4 address. */
 static void a_mapped_address_is_none(void **state)
 {
@@ -93,6 +102,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_query_is_as_it_should_be),
 		cmocka_unit_test(addresses_of_the_type_asked_for),
+		cmocka_unit_test(addresses_are_in_order_and_each_once),
 		cmocka_unit_test(a_mapped_address_is_none),
 		cmocka_unit_test(no_such_name),
 		cmocka_unit_test(what_is_no_answer),
