@@ -96,7 +96,7 @@ static uint64_t note_growth(struct daemon *d, uint64_t now_ns)
  * Have the kernel side look for the proxy as a client would: connecting a UDP
  * socket sends nothing, and runs the program that keeps the proxy's state.
  */
-static void look_at_proxy(struct daemon *d, const struct snp_endpoint *p)
+static int look_at(const struct snp_endpoint *p)
 {
 	bool v4 = addr_is_v4(&p->addr);
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(p->port)};
@@ -105,14 +105,36 @@ static void look_at_proxy(struct daemon *d, const struct snp_endpoint *p)
 	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int mark = SNP_PROBE_MARK;
 
-	if (fd < 0)
-		d->not_looked++;
+	/* Without its mark it would count as a client's question, and be sent past a dead proxy. */
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
-		return;
+		return -errno;
 	in.sin_addr.s_addr = p->addr.w[3];
 	memcpy(&in6.sin6_addr, &p->addr, sizeof(in6.sin6_addr));
-	if (connect(fd, v4 ? (void *)&in : (void *)&in6, v4 ? sizeof(in) : sizeof(in6)))
-		return; /* unreachable from here: clients' own looks count */
+	/* Unreachable from here: clients' own looks count. */
+	(void)!connect(fd, v4 ? (void *)&in : (void *)&in6, v4 ? sizeof(in) : sizeof(in6));
+	return 0;
+}
+
+/* Each failure is counted, and the first of a row logged; want of descriptors is told elsewhere. */
+static void look_at_proxies(struct daemon *d)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < d->conf->proxy.n_addresses; i++) {
+		int e = look_at(&d->conf->proxy.addresses[i]);
+
+		if (e < 0)
+			d->proxy_looks.failed++;
+		if (e == -EMFILE || e == -ENFILE)
+			d->not_looked++;
+		else if (e < 0)
+			r = e;
+	}
+	if (r < 0 && !d->proxy_looks.fails)
+		log_warn("event=proxy-look-failed errno=%d hint=\"that a proxy died is seen when "
+			 "the next client asks\"",
+			 -r);
+	d->proxy_looks.fails = r < 0;
 }
 
 /* The proxy's cgroup is made anew when its service restarts: follow it. */
@@ -169,8 +191,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	}
 	follow_proxy_cgroup(d);
 	settle_what_was_missed(d, now_ns);
-	for (size_t i = 0; i < d->conf->proxy.n_addresses; i++)
-		look_at_proxy(d, &d->conf->proxy.addresses[i]);
+	look_at_proxies(d);
 	daemon_note_shortages(d, now_ns);
 }
 

@@ -64,6 +64,10 @@ struct daemon {
 	struct shortage descriptors, log_lost;
 	uint64_t not_looked; /* times that there was no descriptor to look at a proxy with */
 	bool cache_full;
+	struct {
+		uint64_t failed; /* times */
+		bool fails;
+	} proxy_looks;	       /* of our own, at proxy.addresses */
 	uint64_t told_changes; /* of the cache, up to which its watches were woken */
 	struct {
 		uint64_t longest_ns,

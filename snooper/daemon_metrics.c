@@ -14,7 +14,10 @@ static void write_metrics(void *ctx, struct metrics_text *t)
 	/* A part with a list of counters of its own has a line here. */
 #define RECONCILE(name, help)                                                                      \
 	{"snooper_reconcile_" #name "_total", (help), d->reconciler.counts.name},
-	const struct snp_metrics_count counts[] = {RECONCILE_COUNTS(RECONCILE)};
+	const struct snp_metrics_count counts[] = {
+		{"snooper_proxy_looks_failed_total",
+		 "times that snooperd could not look for the proxy itself", d->proxy_looks.failed},
+		RECONCILE_COUNTS(RECONCILE)};
 	struct snp_metrics_reason grpc[GRPC_COUNT_MAX];
 	struct snp_status status;
 	struct snp_metrics m = {

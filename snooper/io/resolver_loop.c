@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
@@ -10,6 +11,7 @@
 
 #include "bpf/snp_proxy.h"
 #include "snooper/base/cleanup.h"
+#include "snooper/base/log.h"
 #include "snooper/core/text.h"
 
 #define TRY_MS 1000 /* c-ares doubles it with each try */
@@ -27,6 +29,7 @@ struct resolver_loop {
 	ares_channel channel;
 	struct event *timer;
 	LIST_HEAD(, watched) watched;
+	bool mark_failed; /* and was logged */
 };
 
 /* When c-ares wants to look at its time-outs. */
@@ -93,9 +96,16 @@ static void on_state(void *data, ares_socket_t fd, int readable, int writable)
 
 static int on_new_socket(ares_socket_t fd, int type, void *data)
 {
+	struct resolver_loop *l = data;
 	int mark = SNP_PROBE_MARK;
 
-	return setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) ? -1 : 0;
+	if (!setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+		return 0;
+	if (!l->mark_failed)
+		log_warn("event=reconcile-mark-failed errno=%d hint=\"nobody can be asked\"",
+			 errno);
+	l->mark_failed = true;
+	return -1; /* counted as a question that nobody answered */
 }
 
 /* address:port,[address]:port */
@@ -139,7 +149,7 @@ static int open_channel(struct resolver_loop *l, const struct snp_endpoint *serv
 		return -ENOMEM;
 	if (ares_init_options(&l->channel, &o, mask) != ARES_SUCCESS)
 		return -ENOMEM;
-	ares_set_socket_configure_callback(l->channel, on_new_socket, NULL);
+	ares_set_socket_configure_callback(l->channel, on_new_socket, l);
 	return ares_set_servers_ports_csv(l->channel, text) == ARES_SUCCESS ? 0 : -EINVAL;
 }
 

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Points 2.2 and 2.3: what was learned is compared with an independent look-up, and renewed by it."""
+import re
 import socket
 import threading
 import time
+import urllib.request
 
 import pytest
 
 import dnswire as w
 from daemon import Snooperd
 from servers import Scripted, ask, unbound
-from snoplab import PATIENCE, wait_until
+from snoplab import HERE, PATIENCE, wait_until
 
 JUDGE = '10.53.0.77'  # asked by snooperd only
 NOBODY = '10.53.0.78'
@@ -246,6 +248,26 @@ def test_2_2_reload_to_refresh(lab):
         snooperd.write_conf()
         assert snooperd.ctl('reload').returncode == 0
         wait_until(lambda: set(addresses(snooperd, 'geo.test')) == {OURS, THEIRS}, what='both')
+
+
+def test_2_2_sockets_that_cannot_be_marked_are_told_once(lab):
+    """SO_MARK refused: looks at the proxy fail, and nobody can be asked; each is counted, and logged once."""
+    def failures():
+        with urllib.request.urlopen('http://127.0.0.1:9953/metrics') as page:
+            text = page.read().decode()
+        return [int(float(re.search(f'^snooper_{word}_total (.*)', text, re.M).group(1)))
+                for word in ('proxy_looks_failed', 'reconcile_no_reply')]
+    snooperd = Snooperd(lab, {'reconcile': {'mode': 'verify', 'servers': [f'{NOBODY}:53']},
+                              'proxy': {'addresses': ['127.0.0.1:53']},
+                              'export': {'metrics': '127.0.0.1:9953'}})
+    snooperd.argv = ['/usr/bin/python3', f'{HERE}/without_mark.py', *snooperd.argv]
+    snooperd.start()
+    for name in 'one.test', 'two.test':
+        learned_by_client(lab, name)
+        wait_until(lambda: outcome(snooperd, name) == 'unreachable', what='unreachable')
+    wait_until(lambda: all(n >= 2 for n in lab.node.call(failures)), what='counted')
+    for event in 'proxy-look-failed', 'reconcile-mark-failed':
+        assert snooperd.output().count(f'event={event} errno=1 ') == 1, event
 
 
 def test_2_2_reload_changes_servers(lab):
