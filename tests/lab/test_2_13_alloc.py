@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Point 2.13, row F30: whichever allocation fails, at start, while learning, while listing: no crash, nothing lost."""
+import json
 import mmap
 import os
 import random
@@ -10,8 +11,11 @@ import pytest
 
 import dnswire as w
 from daemon import Snooperd
-from servers import Scripted, ask
+from servers import ask, unbound
 from snoplab import BUILD, wait_until
+
+OURS, JUDGE = '192.0.2.1', '10.53.0.77'  # asked by snooperd only
+MORE = 99  # addresses that JUDGE has besides: more than a datagram takes
 
 
 class Control:
@@ -41,8 +45,17 @@ def control(lab):
     return Control(f'{lab.dir}/failalloc')
 
 
-def preloaded(lab, control):
-    snooperd = Snooperd(lab, {'reconcile': {'mode': 'off'}})
+def resolvers(lab):
+    """One for clients, and one for snooperd, who has to ask it over TCP."""
+    lab.outside.add_addresses(f'{JUDGE}/24')
+    zone = '* CNAME target\ntarget A 192.0.2.1\n'
+    more = ''.join(f'target A 198.51.100.{i}\n' for i in range(MORE))
+    unbound(lab.outside, [lab.outside.ip4], {'alloc.test': zone}).start()
+    return unbound(lab.outside, [JUDGE], {'alloc.test': zone + more}, ' log-queries: yes\n').start()
+
+
+def preloaded(lab, control, mode):
+    snooperd = Snooperd(lab, {'reconcile': {'mode': mode, 'servers': [f'{JUDGE}:53']}})
     snooperd.argv = ['env', f'LD_PRELOAD={BUILD}/tests/lab/failalloc.so',
                      f'FAILALLOC={control.path}', *snooperd.argv]
     return snooperd
@@ -55,9 +68,22 @@ def check_end(number, code, said):
     assert code != 2 or 'Cannot allocate memory' in said, (number, said)
 
 
-def test_2_13_f30_start(lab, control):
+def learned(lab, name):
+    assert len(lab.node.call(ask, lab.outside.ip4, [w.query(7, name)])) == 1
+
+
+def all_are(snooperd, names, outcome, addresses=1):
+    """Is each name listed with as many addresses, and each of them judged so? Listing may fail, too."""
+    done = snooperd.ctl('names')
+    listed = {line['name']: line for line in map(json.loads, done.stdout.splitlines())}
+    return done.returncode == 0 and all([a['reconcile'] for a in listed.get(name, {'addresses': []})['addresses']]
+               == [outcome] * addresses for name in names)
+
+
+@pytest.mark.parametrize('mode', ['off', 'verify'])
+def test_2_13_f30_start(lab, control, mode):
     """It starts, or says why not."""
-    snooperd = preloaded(lab, control)
+    snooperd = preloaded(lab, control, mode)
     snooperd.write_conf()
     check = snooperd.argv + ['-n']
     control.fail_at(1 << 40)
@@ -89,22 +115,46 @@ def test_2_13_f30_start(lab, control):
             process.wait()
 
 
-def test_2_13_f30_learn_and_list(lab, control):
+@pytest.mark.parametrize('mode, outcome', [('off', 'off'), ('verify', 'confirmed')])
+def test_2_13_f30_learn_and_list(lab, control, mode, outcome):
     """It goes on; what could not be shown at once is shown later, for the maps have it."""
-    snooperd = preloaded(lab, control).start()
+    resolvers(lab)
+    snooperd = preloaded(lab, control, mode).start()
+    names = []
+    for number in range(1, 80):
+        names.append(f'n{number}.alloc.test')
+        control.fail_at(number % 40 + 1)
+        learned(lab, names[-1])
+        done = snooperd.ctl('names')
+        assert done.returncode in (0, 1, 3), (number, done.returncode, done.stderr)
+        control.fail_at(0)
+        assert snooperd.is_running(), snooperd.output()[-3000:]
+    assert control.failed >= 40
+    wait_until(lambda: all_are(snooperd, names, outcome), deadline=40, what=f'all are shown, {outcome}')
+    assert snooperd.stop() == 0
+
+
+@pytest.mark.parametrize('step', [7, pytest.param(1, marks=pytest.mark.long)])
+def test_2_13_f30_look_up(lab, control, step):
+    """Each allocation between an answer and the end of the look-up that it brings: it is made later."""
+    judge = resolvers(lab)
+    snooperd = preloaded(lab, control, 'refresh').start()
     names = []
 
-    def answer(query):
-        return [w.answer(query, [w.cname(w.QNAME, 'target.test'), w.a('target.test', '192.0.2.1')])]
-    with Scripted(lab.outside, lab.outside.ip4, answer):
-        for number in range(1, 80):
-            names.append(f'n{number}.test')
-            control.fail_at(number % 40 + 1)
-            assert len(lab.node.call(ask, lab.outside.ip4, [w.query(number, names[-1])])) == 1
-            done = snooperd.ctl('names')
-            assert done.returncode in (0, 1, 3), (number, done.returncode, done.stderr)
-            control.fail_at(0)
-            assert snooperd.is_running(), snooperd.output()[-3000:]
-    assert control.failed >= 40
-    wait_until(lambda: set(names) <= set(snooperd.names()), deadline=40, what='all are shown')
+    def done(some):
+        return all_are(snooperd, some, 'confirmed', 1 + MORE)
+    for number in range(1, 81, step):
+        names.append(f'n{number}.alloc.test')
+        before = control.failed
+        control.fail_at(number)
+        learned(lab, names[-1])
+        # Listing allocates, too: not before the look-up has begun, or has failed to.
+        wait_until(lambda: control.failed > before or names[-1] in judge.output(), what=f'asked for, {number}')
+        wait_until(lambda: control.failed > before or done(names[-1:]), what=f'failed or done, {number}')
+        control.fail_at(0)
+        assert snooperd.is_running(), snooperd.output()[-3000:]
+        if len(names) % 4 == 0:  # after some more in a row it would pause
+            wait_until(lambda: done(names), deadline=40,
+                       what=lambda: f'done: {[name for name in names if not done([name])]}')
+    assert control.failed >= len(names) / 2
     assert snooperd.stop() == 0
