@@ -14,6 +14,8 @@ static const struct ctl_verb verbs[] = {
 	{"status", "", "how the daemon and its kernel part are doing", ctl_status},
 	{"proxy", "[status]", "is the proxy asked, or bypassed", ctl_proxy},
 	{"reload", "", "read the configuration again", ctl_reload},
+	{"match", "-f FILE NAME...", "which selectors of a policy names match; no daemon is asked",
+	 ctl_match},
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -22,9 +24,10 @@ static void help(struct ctl *ctl)
 	ctl_printf(ctl,
 		   "snooperctl [-s SOCKET] [--json] VERB: ask the snooper daemon of this host\n\n");
 	for (size_t i = 0; i < N_VERBS; i++)
-		ctl_printf(ctl, "  %-8s%-12s%s\n", verbs[i].name, verbs[i].args, verbs[i].help);
+		ctl_printf(ctl, "  %-8s%-17s%s\n", verbs[i].name, verbs[i].args, verbs[i].help);
 	ctl_printf(ctl,
 		   "\n  -s, --socket SOCKET  default %s\n"
+		   "  -f, --file FILE      the policy of match\n"
 		   "      --json           one JSON object a line, errors too\n"
 		   "  -h, --help\n"
 		   "      --version\n\n"
@@ -37,6 +40,8 @@ static int run(struct ctl *ctl, int n, char **args)
 {
 	if (!n)
 		return ctl_error(ctl, CTL_USAGE, "no verb; --help lists them");
+	if (ctl->file && strcmp(args[0], "match") != 0)
+		return ctl_error(ctl, CTL_USAGE, "-f is for match");
 	for (size_t i = 0; i < N_VERBS; i++)
 		if (!strcmp(args[0], verbs[i].name))
 			return verbs[i].run(ctl, n - 1, args + 1);
@@ -47,21 +52,23 @@ static int run(struct ctl *ctl, int n, char **args)
 static int options(struct ctl *ctl, int argc, char **argv)
 {
 	enum { JSON = 256, VERSION };
-	static const struct option longs[] = {{"socket", required_argument, NULL, 's'},
-					      {"json", no_argument, NULL, JSON},
-					      {"help", no_argument, NULL, 'h'},
-					      {"version", no_argument, NULL, VERSION},
-					      {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {
+		{"socket", required_argument, NULL, 's'}, {"file", required_argument, NULL, 'f'},
+		{"json", no_argument, NULL, JSON},	  {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, VERSION},  {NULL, 0, NULL, 0}};
 	int o;
 
 	/* Known first, so that a wrong option is reported in the form that was asked for. */
 	for (int i = 1; i < argc; i++)
 		ctl->json = ctl->json || !strcmp(argv[i], "--json");
 	opterr = 0;
-	while ((o = getopt_long(argc, argv, ":s:h", longs, NULL)) != -1) {
+	while ((o = getopt_long(argc, argv, ":s:f:h", longs, NULL)) != -1) {
 		switch (o) {
 		case 's':
 			ctl->socket = optarg;
+			break;
+		case 'f':
+			ctl->file = optarg;
 			break;
 		case JSON:
 			ctl->json = true;

@@ -13,14 +13,15 @@ _snooperctl_names() {
 }
 
 _snooperctl() {
-	local verbs='names watch status proxy reload'
-	local options='-s --socket --json -h --help --version'
+	local verbs='names watch status proxy reload match'
+	local options='-s --socket -f --file --json -h --help --version'
 	local word=${COMP_WORDS[COMP_CWORD]} verb='' socket='' i
 
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-s | --socket) socket=${COMP_WORDS[++i]-} ;;
+		-f | --file) ((++i)) ;;
 		-*) ;;
 		*)
 			verb=${COMP_WORDS[i]}
@@ -29,7 +30,7 @@ _snooperctl() {
 		esac
 	done
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
-	-s | --socket)
+	-s | --socket | -f | --file)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;

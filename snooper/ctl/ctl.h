@@ -2,7 +2,8 @@
 /*
  * ctl.h - what the verbs of snooperctl share: options, exit codes, calls, output.
  *
- * ctl: a client of snooper.v1 like any other; sees rpc and core, nothing of the daemon.
+ * ctl: a client of snooper.v1 like any other; sees rpc and core, nothing of the daemon, and of
+ * io what `match` reads policies with.
  */
 #ifndef SNP_CTL_H
 #define SNP_CTL_H
@@ -29,6 +30,7 @@ enum ctl_exit {
 
 struct ctl {
 	const char *socket;
+	const char *file; /* -f: of `match` */
 	bool json;
 	int out_err;  /* errno of the first write to stdout that failed */
 	bool patient; /* a call may be silent for as long as it likes */
@@ -48,6 +50,7 @@ int ctl_watch(struct ctl *ctl, int n, char **args);
 int ctl_status(struct ctl *ctl, int n, char **args);
 int ctl_proxy(struct ctl *ctl, int n, char **args);
 int ctl_reload(struct ctl *ctl, int n, char **args);
+int ctl_match(struct ctl *ctl, int n, char **args);
 
 /* One line on stderr, as JSON when that was asked for. Returns code. */
 int ctl_error(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * policy_match.h - a policy's selectors into tables, and what is wrong with one told where it is written.
+ *
+ * io. For the daemon and for `snooperctl match` alike.
+ */
+#ifndef SNP_POLICY_MATCH_H
+#define SNP_POLICY_MATCH_H
+
+#include "snooper/core/policy_selectors.h"
+#include "snooper/io/conf_diag.h"
+
+/*
+ * Number the selectors and compile them. Returns 0 and *selectors and *tables, the
+ * caller's; -EINVAL when one is malformed or does not fit: noted in diag, and
+ * conf_diag_finish() called; or -ENOMEM.
+ */
+int policy_match(const struct policy *p, struct policy_selectors *selectors,
+		 struct match_tables *tables, struct conf_diag *diag);
+
+#endif
