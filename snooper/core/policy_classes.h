@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * policy_classes.h - which specs apply to an endpoint, and what they come to.
+ *
+ * core: pure; for policy_compile.c. Endpoints that the same specs select are of one class.
+ * Class 0 is of those that none selects.
+ */
+#ifndef SNP_POLICY_CLASSES_H
+#define SNP_POLICY_CLASSES_H
+
+#include "snooper/core/policy_compile.h"
+#include "snooper/core/policy_ranges.h"
+
+/* What the specs of one class come to. By index in names: the port set of a toFQDNs selector; dns. */
+struct policy_class {
+	uint32_t flags; /* SNP_CLASS_* */
+	uint32_t *ports;
+	bool *dns;
+	struct policy_range *v4, *v6;
+	size_t n_v4, n_v6;
+};
+
+struct policy_classes {
+	struct policy_class *at; /* [0] is empty */
+	size_t n;
+	uint32_t *of; /* by endpoint number, SNP_ENDPOINTS_MAX of them */
+};
+
+/* 0; -ENOMEM; -E2BIG: too many port sets. To be finished in any case. */
+int policy_classes_make(const struct policy_input *in, struct policy_ids *ids,
+			struct policy_ports *ports, struct policy_classes *out);
+void policy_classes_fini(struct policy_classes *c);
+
+#endif

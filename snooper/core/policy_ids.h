@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * policy_ids.h - the numbers of selectors, and of identities: sets of selectors.
+ *
+ * core: pure. What a number stands for never changes and is never given to
+ * another, over reloads and restarts of the daemon: verdict rows and flows
+ * hold identities, and whatever policy is in force later can say what they allow.
+ * Kept as bytes beside the tables in force (SNP_POLICY_KEPT).
+ */
+#ifndef SNP_POLICY_IDS_H
+#define SNP_POLICY_IDS_H
+
+#include "snooper/core/policy.h"
+
+struct policy_ids; /* opaque; policy_ids.c */
+
+struct policy_ids *policy_ids_new(void);
+void policy_ids_free(struct policy_ids *ids);
+
+/* The number of a selector, from 1; 0: out of memory, or of numbers. */
+uint32_t
+policy_ids_selector(struct policy_ids *ids, enum policy_selector_kind kind, const char *text);
+/* Its text, as written, and *kind; NULL: no such number. */
+const char *
+policy_ids_text(const struct policy_ids *ids, uint32_t selector, enum policy_selector_kind *kind);
+
+/* The number of the set of n selectors, sorted upwards, n > 0. 0: out of memory, or of numbers. */
+uint32_t policy_ids_identity(struct policy_ids *ids, const uint32_t *selectors, size_t n);
+/* The set under a number, and *n; NULL: none. */
+const uint32_t *policy_ids_set(const struct policy_ids *ids, uint32_t identity, size_t *n);
+/* Numbers of identities are below. */
+uint32_t policy_ids_end(const struct policy_ids *ids);
+
+/* Forget selectors for which keep() is false, and identities of none but such. */
+void policy_ids_trim(struct policy_ids *ids, bool (*keep)(void *ctx, uint32_t selector), void *ctx);
+
+/*
+ * As bytes, and back. _save: *out is the caller's, or -ENOMEM. _load into an empty one: 0, -EPROTO
+ * when they are not what _save wrote, -ENOMEM.
+ */
+int policy_ids_save(const struct policy_ids *ids, uint8_t **out, size_t *len);
+int policy_ids_load(struct policy_ids *ids, const uint8_t *bytes, size_t len);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* policy_names.c - every selector of one or two policies, once. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "snooper/core/policy_compile.h"
+
+static int index_for(struct policy_names *names, uint32_t selector)
+{
+	size_t n = names->n_selectors ? names->n_selectors : 64;
+	uint32_t *more;
+
+	while (n <= selector)
+		n *= 2;
+	if (n == names->n_selectors)
+		return 0;
+	more = realloc(names->by_selector, n * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	memset(more + names->n_selectors, 0, (n - names->n_selectors) * sizeof(*more));
+	names->by_selector = more;
+	names->n_selectors = n;
+	return 0;
+}
+
+static struct policy_name *name_of(struct policy_names *names, struct policy_ids *ids,
+				   const struct policy_selector *s, int *error)
+{
+	uint32_t selector = policy_ids_selector(ids, s->kind, s->text);
+	struct policy_name *more;
+
+	*error = selector ? index_for(names, selector) : -E2BIG;
+	if (*error)
+		return NULL;
+	if (names->by_selector[selector])
+		return &names->at[names->by_selector[selector] - 1];
+	if (names->n == names->room) {
+		size_t room = names->room ? names->room * 2 : 64;
+
+		more = realloc(names->at, room * sizeof(*more));
+		*error = more ? 0 : -ENOMEM;
+		if (!more)
+			return NULL;
+		names->at = more;
+		names->room = room;
+	}
+	names->at[names->n] = (struct policy_name){
+		.kind = s->kind,
+		.text = policy_ids_text(ids, selector, NULL),
+		.selector = selector,
+		.at = s->at,
+	};
+	names->by_selector[selector] = ++names->n;
+	return &names->at[names->n - 1];
+}
+
+static int
+add_rule(struct policy_names *names, struct policy_ids *ids, const struct policy_rule *rule)
+{
+	int e = 0;
+
+	for (size_t i = 0; i < rule->n_fqdns; i++) {
+		struct policy_name *n = name_of(names, ids, &rule->fqdns[i], &e);
+
+		if (!n)
+			return e;
+		n->fqdn = true;
+	}
+	for (size_t i = 0; i < rule->n_dns; i++) {
+		struct policy_name *n = name_of(names, ids, &rule->dns[i], &e);
+
+		if (!n)
+			return e;
+		n->dns = true;
+	}
+	return 0;
+}
+
+int policy_names_add(struct policy_names *names, struct policy_ids *ids, const struct policy *p)
+{
+	int e;
+
+	for (size_t i = 0; p && i < p->n_specs; i++)
+		for (size_t j = 0; j < p->specs[i].n_rules; j++) {
+			e = add_rule(names, ids, &p->specs[i].rules[j]);
+			if (e)
+				return e;
+		}
+	return 0;
+}
+
+size_t policy_names_find(const struct policy_names *names, struct policy_ids *ids,
+			 const struct policy_selector *s)
+{
+	return names->by_selector[policy_ids_selector(ids, s->kind, s->text)] - 1;
+}
+
+void policy_names_fini(struct policy_names *names)
+{
+	free(names->at);
+	free(names->by_selector);
+	*names = (struct policy_names){0};
+}
