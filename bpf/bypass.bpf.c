@@ -5,10 +5,10 @@
  * connect and sendmsg: when no socket is bound at the proxy's address any more,
  * the destination becomes a fallback of the same family. recvmsg and
  * getpeername: the client goes on seeing the proxy's address. The kernel does
- * this alone; every program always lets the call go on.
+ * this alone. A connect or sendmsg is refused by an endpoint's policy only, which
+ * judges the destination that the application gave.
  */
-#include "bpf/snp_detour.bpf.h"
-#include "bpf/snp_proxy.bpf.h"
+#include "bpf/police.bpf.h"
 
 /* Remember the asker's network namespace where the answer's rules need it (rule 1). */
 static __always_inline void note_netns(struct bpf_sock_addr *ctx, struct bpf_sock *sk)
@@ -123,21 +123,25 @@ bypass(struct bpf_sock_addr *ctx, const struct snp_endpoint *at, int by_connect)
 	return detour(sk, conf, at, row, by_connect);
 }
 
-static __always_inline void ask4(struct bpf_sock_addr *ctx, int by_connect)
+/* 1: let the call go on; 0: EPERM. */
+static __always_inline int ask4(struct bpf_sock_addr *ctx, int by_connect)
 {
 	const struct snp_endpoint *to;
 	struct snp_endpoint at = {};
 
 	addr_from_v4(&at.addr, ctx->user_ip4);
 	at.port = bpf_ntohs(ctx->user_port);
+	if (!police_address(ctx, &at))
+		return 0;
 	to = bypass(ctx, &at, by_connect);
 	if (!to)
-		return;
+		return 1;
 	ctx->user_ip4 = to->addr.w[3];
 	ctx->user_port = bpf_htons(to->port);
+	return 1;
 }
 
-static __always_inline void ask6(struct bpf_sock_addr *ctx, int by_connect)
+static __always_inline int ask6(struct bpf_sock_addr *ctx, int by_connect)
 {
 	const struct snp_endpoint *to;
 	struct snp_endpoint at = {};
@@ -147,14 +151,17 @@ static __always_inline void ask6(struct bpf_sock_addr *ctx, int by_connect)
 	at.addr.w[2] = ctx->user_ip6[2];
 	at.addr.w[3] = ctx->user_ip6[3];
 	at.port = bpf_ntohs(ctx->user_port);
+	if (!police_address(ctx, &at))
+		return 0;
 	to = bypass(ctx, &at, by_connect);
 	if (!to)
-		return;
+		return 1;
 	ctx->user_ip6[0] = to->addr.w[0];
 	ctx->user_ip6[1] = to->addr.w[1];
 	ctx->user_ip6[2] = to->addr.w[2];
 	ctx->user_ip6[3] = to->addr.w[3];
 	ctx->user_port = bpf_htons(to->port);
+	return 1;
 }
 
 /* The proxy's address, if what comes from *from was asked of the proxy. */
@@ -212,26 +219,22 @@ static __always_inline void seen6(struct bpf_sock_addr *ctx, int by_datagram)
 
 SEC("cgroup/connect4") int snp_connect4(struct bpf_sock_addr *ctx)
 {
-	ask4(ctx, 1);
-	return 1;
+	return ask4(ctx, 1);
 }
 
 SEC("cgroup/connect6") int snp_connect6(struct bpf_sock_addr *ctx)
 {
-	ask6(ctx, 1);
-	return 1;
+	return ask6(ctx, 1);
 }
 
 SEC("cgroup/sendmsg4") int snp_sendmsg4(struct bpf_sock_addr *ctx)
 {
-	ask4(ctx, 0);
-	return 1;
+	return ask4(ctx, 0);
 }
 
 SEC("cgroup/sendmsg6") int snp_sendmsg6(struct bpf_sock_addr *ctx)
 {
-	ask6(ctx, 0);
-	return 1;
+	return ask6(ctx, 0);
 }
 
 SEC("cgroup/recvmsg4") int snp_recvmsg4(struct bpf_sock_addr *ctx)

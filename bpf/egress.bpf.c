@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* egress.bpf.c - cgroup_skb/egress: questions on their way out. Always lets them pass. */
+/* egress.bpf.c - cgroup_skb/egress: what leaves a socket. Only an endpoint's policy ever holds it back. */
 #include "bpf/learn.bpf.h"
 
-SEC("cgroup_skb/egress") int snp_egress(struct __sk_buff *skb)
+/* Not inlined: its stack is not the policing's too. 1: the packet may go. */
+static __attribute__((noinline)) int egress_learn(struct __sk_buff *skb, int police)
 {
 	struct learn l = {};
 	struct pkt p = {};
 
-	if (learn_packet(skb, &l, &p, 0) && !p.refused)
-		learn_query(&l);
-	return 1;
+	if (!learn_packet(skb, &l, &p, 0) || p.refused)
+		return police == POLICE_GO;
+	return learn_query(&l, police == POLICE_ASK);
+}
+
+SEC("cgroup_skb/egress") int snp_egress(struct __sk_buff *skb)
+{
+	int police = snp_policy_now() ? snp_police(skb) : POLICE_GO;
+
+	if (police == POLICE_STOP)
+		return 0;
+	return egress_learn(skb, police) & 1;
 }

@@ -12,6 +12,7 @@
 
 #include "bpf/snp_commit.bpf.h"
 #include "bpf/snp_detour.bpf.h"
+#include "bpf/snp_endpoint.bpf.h"
 #include "bpf/snp_question.bpf.h"
 
 #define SERVER_TRUSTED 0x80000000u
@@ -67,8 +68,36 @@ static __always_inline int learn_begin(struct learn *l)
 			return -1;
 	}
 	l->at = at;
+	l->slot->index = at;
 	l->slot->conf = l->which;
 	return 0;
+}
+
+/* For whom the slot's message is, and what policy there is for them. */
+static __always_inline void learn_whose(struct learn *l)
+{
+	struct snp_scratch_slot *slot = l->slot;
+	struct snp_member *m = endpoints_exist() ? member_of_skb(l->skb) : NULL;
+	const struct snp_policy_head *head;
+	const __u8 *tables;
+	void *generation;
+
+	slot->endpoint = m ? m->endpoint & (SNP_ENDPOINTS_MAX - 1) : 0;
+	slot->scope = m ? m->scope : SNP_SCOPE_NONE;
+	slot->class = 0;
+	slot->generation = 0;
+	slot->matched_only = 0;
+	generation = snp_policy_now();
+	tables = generation ? snp_policy_region(generation, SNP_POLICY_TABLES) : NULL;
+	if (tables) {
+		head = snp_policy_head(tables);
+		slot->class = snp_policy_class(tables, slot->endpoint);
+		slot->generation = head->generation;
+		slot->matched_only = head->matched_only;
+		slot->want.idle_ms = head->grace_ns / NS_PER_MS + 1000;
+	}
+	slot->grants = slot->class != 0;
+	slot->at_all = slot->grants || slot->matched_only;
 }
 
 /* Copy the message to the slot and read its question. 0, or DNS_E(reason). */
@@ -111,34 +140,38 @@ static __always_inline void learn_question(const struct learn *l, const struct s
 	question_make(out, l->conf, &of, now_ns);
 }
 
-static __always_inline void learn_query(struct learn *l)
+/* Note the question. `judged`: only if its endpoint may ask it. 1: the packet may go; 0: it may not. */
+static __always_inline int learn_query(struct learn *l, int judged)
 {
 	const struct pkt *p = l->p;
 	__u32 server = server_flags(l->conf, &p->dst, p->dport);
-	struct question q;
+	struct question *q;
 	struct bpf_sock *sk;
+	int may = !judged;
 
 	if (!server || l->skb->mark == SNP_PROBE_MARK)
-		return;
+		return may;
 	if (l->skb->gso_segs > 1) {
 		snp_count(SNP_STAT_SEGMENTED);
-		return;
+		return may;
 	}
 	if (learn_begin(l))
-		return;
+		return may;
 	if (learn_read(l, 0)) {
 		snp_count(SNP_STAT_Q_SHAPE);
-	} else {
-		learn_question(l, &p->dst, p->dport, p->sport, bpf_ktime_get_boot_ns(), &q);
-		q.q.head |= SNP_Q_ASKED;
+	} else if (may || (may = snp_may_ask(l->skb, l->at))) {
+		q = &l->slot->asked;
+		learn_question(l, &p->dst, p->dport, p->sport, bpf_ktime_get_boot_ns(), q);
+		q->q.head |= SNP_Q_ASKED;
 		if (server & SNP_SERVER_FALLBACK) {
 			sk = learn_sock(l);
 			if (sk && detour_sending(sk))
-				q.q.head = question_head(q.q.head, SNP_Q_DETOUR);
+				q->q.head = question_head(q->q.head, SNP_Q_DETOUR);
 		}
-		question_note(l->skb, &q, l->conf->query_timeout_ms);
+		question_note(l->skb, q, l->conf->query_timeout_ms);
 	}
 	snp_scratch_give(l->slot);
+	return may;
 }
 
 static __always_inline void learn_count(const struct dns_walk *w)
@@ -171,7 +204,6 @@ static __always_inline __u32 learn_message(struct learn *l)
 	struct dns_walk *w = &slot->walk;
 	const struct pkt *p = l->p;
 	struct snp_question *asked;
-	struct question want;
 	__u32 e, head = 0, why = SNP_STAT_UNASKED;
 
 	e = learn_read(l, DNS_FLAG_QR);
@@ -179,8 +211,8 @@ static __always_inline __u32 learn_message(struct learn *l)
 		return e;
 	/* One look at the clock for the whole answer. */
 	slot->now_ns = bpf_ktime_get_boot_ns();
-	learn_question(l, &p->src, p->sport, p->dport, slot->now_ns, &want);
-	asked = question_find(l->skb, &want, l->conf->query_timeout_ms, &head, &why);
+	learn_question(l, &p->src, p->sport, p->dport, slot->now_ns, &slot->asked);
+	asked = question_find(l->skb, &slot->asked, l->conf->query_timeout_ms, &head, &why);
 	if (!asked) {
 		if (!learn_is_own(l))
 			return why + 1;
@@ -193,6 +225,8 @@ static __always_inline __u32 learn_message(struct learn *l)
 		return DNS_E(RCODE);
 	}
 	slot->cgroup_id = bpf_skb_cgroup_id(l->skb);
+	learn_whose(l);
+	slot->want.now_ms = slot->now_ns / NS_PER_MS;
 	e = snp_read_records(l->at);
 	if (e) {
 		snp_commit_unread(l->at);
@@ -206,8 +240,8 @@ static __always_inline __u32 learn_message(struct learn *l)
 	return 0;
 }
 
-/* Whose socket is bound at the proxy's address here? 0: of proxy.cgroup, or nobody's. */
-static __always_inline __u32 learn_squatted(struct learn *l)
+/* Whose socket is bound at the proxy's address here? 0: of proxy.cgroup, or nobody's. Not inlined: for its stack. */
+static __attribute__((noinline)) __u32 learn_squatted(struct learn *l)
 {
 	const struct pkt *p = l->p;
 	struct bpf_sock_tuple t = {};

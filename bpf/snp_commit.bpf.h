@@ -10,6 +10,7 @@
 #ifndef SNP_COMMIT_BPF_H
 #define SNP_COMMIT_BPF_H
 
+#include "bpf/snp_grant.bpf.h"
 #include "bpf/snp_pkt.bpf.h"
 #include "bpf/snp_scratch.bpf.h"
 #include "bpf/snp_tally.bpf.h"
@@ -82,6 +83,8 @@ name_fresh(struct commit *c, __u32 i, __u64 expiry_ns, const struct snp_name_row
 	fresh->expiry_ns = expiry_ns;
 	fresh->alias_id = 0;
 	fresh->alias_expiry_ns = 0;
+	for (j = 0; j < SNP_INHERITED; j++)
+		fresh->inherited[j] = had ? had->inherited[j] : 0;
 	fresh->cgroup_id = had ? had->cgroup_id : c->slot->cgroup_id;
 	fresh->added = had ? had->added : 0;
 	fresh->wire_len = w->name_len[i & (DNS_NAMES - 1)];
@@ -167,6 +170,8 @@ static __attribute__((noinline)) int fact_new(struct commit *c, __u64 expiry_ns,
 	fact->ttl_s = ttl_s;
 	fact->origin = SNP_ORIGIN_KERNEL;
 	fact->chain = slot->chain;
+	fact->generation = slot->generation;
+	fact->identity = slot->sole;
 	if (tally_held(&slot->by_name, name->added, conf->addresses_per_name) >=
 	    conf->addresses_per_name) {
 		snp_count(SNP_STAT_NAME_CAP);
@@ -219,6 +224,8 @@ fact_renew(struct commit *c, struct snp_fact *row, __u64 expiry_ns, __u32 ttl_s)
 		whole->last_seen_ns = c->slot->now_ns;
 		whole->ttl_s = ttl_s;
 		whole->chain = c->slot->chain;
+		whole->generation = c->slot->generation;
+		whole->identity = c->slot->sole;
 		if (bpf_map_update_elem(&snp_learned, &c->slot->key, whole, BPF_EXIST))
 			return fact_new(c, expiry_ns, ttl_s) ? 0 : 1;
 		snp_count(SNP_STAT_FACTS_RENEWED);
@@ -226,6 +233,8 @@ fact_renew(struct commit *c, struct snp_fact *row, __u64 expiry_ns, __u32 ttl_s)
 	}
 	row->last_seen_ns = c->slot->now_ns;
 	row->chain = c->slot->chain;
+	row->identity = c->slot->sole;
+	row->generation = c->slot->generation;
 	if (expiry_ns <= row->expiry_ns)
 		return 0;
 	later(&row->expiry_ns, expiry_ns);
@@ -355,6 +364,8 @@ static long commit_addr(__u32 i, struct commit *c)
 		news = 1;
 	}
 	slot->kept++;
+	if (slot->sole)
+		grant_all(slot, expiry_ns);
 	if (!news)
 		return 0;
 	n = e->nfacts;
@@ -384,7 +395,8 @@ static long renew_addr(__u32 i, struct commit *c)
 		return 1;
 	row = bpf_map_lookup_elem(&snp_learned, &slot->key);
 	expiry_ns = slot->now_ns + ttl_s * NS_PER_S;
-	if (!row || row->chain != (slot->chain & 0xffff) ||
+	if (!row || row->chain != (slot->chain & 0xffff) || row->generation != slot->generation ||
+	    row->identity == SNP_IDENTITY_MANY ||
 	    slot->now_ns >= row->expiry_ns + SNP_REVIVE_AFTER_NS ||
 	    expiry_ns >= row->announced_ns + worth_telling(ttl_s))
 		return 1;
@@ -393,13 +405,15 @@ static long renew_addr(__u32 i, struct commit *c)
 		later(&row->expiry_ns, expiry_ns);
 		row->ttl_s = ttl_s;
 		snp_count(SNP_STAT_FACTS_RENEWED);
+		if (row->identity)
+			grant(slot, row->identity, expiry_ns);
 	}
 	slot->kept++;
 	return 0;
 }
 
 /* The chain from the question: each name points at its CNAME target. */
-static __always_inline int commit_chain(struct commit *c, __u64 expiry_ns)
+static __attribute__((noinline)) int commit_chain(struct commit *c, __u64 expiry_ns)
 {
 	struct dns_walk *w = &c->slot->walk;
 	struct snp_name_row *row, *next;
@@ -418,6 +432,9 @@ static __always_inline int commit_chain(struct commit *c, __u64 expiry_ns)
 		row->alias_expiry_ns = expiry_ns;
 		row = next;
 	}
+	if (c->slot->sole && !w->n_addrs && row != c->name)
+		inherit_all(c->slot, row,
+			    c->slot->now_ns + clamp_ttl(c->conf, w->ttl_s) * NS_PER_S);
 	return 0;
 }
 
@@ -445,7 +462,7 @@ static __always_inline __u64 names_expiry(const struct snp_scratch_slot *slot,
 static __always_inline void commit_key(struct snp_scratch_slot *slot)
 {
 	slot->key.name.id = slot->walk.hash[0];
-	slot->key.name.scope = SNP_SCOPE_NONE;
+	slot->key.name.scope = slot->scope;
 	slot->key.name.reserved = 0;
 	slot->event.nfacts = 0;
 	slot->unread = 0;
@@ -490,6 +507,8 @@ static __always_inline __u32 commit_message(struct snp_scratch_slot *slot, struc
 	if (n && slot->kept == n)
 		return n;
 	slot->kept = 0;
+	if (commit_policy(slot))
+		return 0;
 	if (commit_chain(&c, names_expiry(slot, conf)))
 		return 0;
 	bpf_loop(n, commit_addr, &c, 0);

@@ -27,6 +27,8 @@ struct snp_name_key {
 };
 SNP_ASSERT(sizeof(struct snp_name_key) == 16, "snp_name_key is a map key");
 
+#define SNP_INHERITED 4
+
 /* wire: canonical (lower case, uncompressed), wire_len bytes with the root's zero; what follows means nothing. */
 struct snp_name_row {
 	__u64 first_seen_ns;
@@ -34,14 +36,16 @@ struct snp_name_row {
 	__u64 expiry_ns;       /* no earlier than any of its facts', or its CNAME's */
 	__u64 alias_id;	       /* id of its CNAME target in the same scope, 0: none */
 	__u64 alias_expiry_ns; /* until when that CNAME holds */
-	__u64 cgroup_id;       /* whose quota of names it counts against: who first asked */
-	__u32 added;	       /* facts ever written under it; less snp_collected = held */
+	__u64 inherited
+		[SNP_INHERITED]; /* identities of names whose CNAME it is: slots (snp_policy.h) */
+	__u64 cgroup_id;	 /* whose quota of names it counts against: who first asked */
+	__u32 added;		 /* facts ever written under it; less snp_collected = held */
 	__u8 wire_len;
 	__u8 truncated; /* 1: the last answer had TC=1, or could not be read whole */
 	__u8 reserved[2];
 	__u8 wire[SNP_NAME_ROOM - 56 - 8];
 };
-SNP_ASSERT(sizeof(struct snp_name_row) == 312, "snp_name_row is a map value");
+SNP_ASSERT(sizeof(struct snp_name_row) == 344, "snp_name_row is a map value");
 SNP_ASSERT(sizeof(((struct snp_name_row *)0)->wire) >= SNP_NAME_MAX + 1, "a name must fit");
 
 /* Key of snp_learned and snp_granted. */
@@ -61,8 +65,12 @@ struct snp_fact {
 	__u8 origin;	 /* enum snp_origin */
 	__u8 reserved;
 	__u16 chain; /* of the CNAME chain it was last learned by: tells a change */
+	/* Under which policy its name was last matched, and the one identity that gave, or: */
+	__u32 generation;
+	__u32 identity; /* 0: none; SNP_IDENTITY_MANY */
 };
-SNP_ASSERT(sizeof(struct snp_fact) == 48, "snp_fact is a map value");
+#define SNP_IDENTITY_MANY 0xffffffffu
+SNP_ASSERT(sizeof(struct snp_fact) == 56, "snp_fact is a map value");
 
 /* A row is collected by the daemon no sooner than this after its expiry ... */
 #define SNP_COLLECT_AFTER_NS (60ull * 1000000000ull)

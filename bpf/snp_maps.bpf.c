@@ -2,6 +2,7 @@
 /* snp_maps.bpf.c - defines every map, and the licence of the object. */
 #define SNP_DEFINE_MAPS
 #include "bpf/snp_maps.bpf.h"
+#include "bpf/snp_judge.bpf.h"
 #include "bpf/snp_scratch.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

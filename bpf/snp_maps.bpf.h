@@ -18,6 +18,7 @@
 #include "bpf/snp_proxy.h"
 #include "bpf/snp_question.h"
 #include "bpf/snp_stat.h"
+#include "bpf/snp_verdict.h"
 
 #ifdef SNP_DEFINE_MAPS
 #define SNP_MAP
@@ -102,11 +103,88 @@ SNP_MAP struct snp_ring_map snp_ring SEC(".maps");
 
 struct snp_wake_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2); /* [1]: when a refusal was last told */
 	__type(key, __u32);
 	__type(value, __u64);
 };
 SNP_MAP struct snp_wake_map snp_wake SEC(".maps");
+
+/* Policy: one generation in force, a map of regions (snp_policy.h). */
+struct snp_regions_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP); /* a generation has as many automata as it needs */
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u8[SNP_REGION_BYTES]);
+};
+struct snp_policy_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct snp_regions_map);
+};
+SNP_MAP struct snp_policy_map snp_policy SEC(".maps");
+
+/* Verdict rows: learned by the kernel, granted by the daemon. */
+struct snp_rows_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct snp_row_key);
+	__type(value, struct snp_row);
+};
+SNP_MAP struct snp_rows_map snp_rows SEC(".maps");
+
+struct snp_rows_given_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct snp_row_key);
+	__type(value, struct snp_row);
+};
+SNP_MAP struct snp_rows_given_map snp_rows_given SEC(".maps");
+
+/* Flows: of a connected socket in its storage; a socket's others; who sent to it. */
+struct snp_flow_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct snp_flow_ways);
+};
+SNP_MAP struct snp_flow_map snp_flow SEC(".maps");
+
+struct snp_flows_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct snp_flow_key);
+	__type(value, struct snp_flow);
+};
+SNP_MAP struct snp_flows_map snp_flows SEC(".maps");
+
+struct snp_heard_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct snp_flow_key);
+	__type(value, __u64);
+};
+SNP_MAP struct snp_heard_map snp_heard SEC(".maps");
+
+struct snp_verdicts_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct snp_verdict_key);
+	__type(value, __u64);
+};
+SNP_MAP struct snp_verdicts_map snp_verdicts SEC(".maps");
+
+struct snp_hits_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u32);   /* an identity */
+	__type(value, __u64); /* flows that it admitted */
+};
+SNP_MAP struct snp_hits_map snp_hits SEC(".maps");
 
 /* Counters. */
 struct snp_stats_map {
@@ -198,6 +276,20 @@ static __always_inline void snp_count_n(__u32 stat, __u64 n)
 static __always_inline void snp_count(__u32 stat)
 {
 	snp_count_n(stat, 1);
+}
+
+/* A region of the generation in force, or NULL; the tables name what belongs together. */
+static __always_inline const __u8 *snp_policy_region(void *generation, __u32 region)
+{
+	return bpf_map_lookup_elem(generation, &region);
+}
+
+/* The generation in force: read once a packet. NULL: no policy. */
+static __always_inline void *snp_policy_now(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&snp_policy, &zero);
 }
 
 /* The configuration in force, and which of the two copies that is. NULL before the first. */

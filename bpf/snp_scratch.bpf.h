@@ -15,6 +15,8 @@
 
 #include "bpf/dns_load.bpf.h"
 #include "bpf/snp_maps.bpf.h"
+#include "bpf/snp_question.bpf.h"
+#include "bpf/snp_row.bpf.h"
 
 #define SNP_SCRATCH_SLOTS 4
 
@@ -23,6 +25,7 @@ struct snp_scratch_slot {
 	/* snp_commit.bpf.h: what is being written */
 	__u64 now_ns;
 	__u64 cgroup_id;
+	__u32 endpoint, scope; /* the asker's; 0: of none */
 	struct snp_fact_key key;
 	struct snp_fact fact;
 	struct snp_tally_key by_name, by_addr, by_cgroup, names_of;
@@ -31,9 +34,21 @@ struct snp_scratch_slot {
 	__u32 partial; /* the answer could not be read whole */
 	__u32 unread;  /* ... and nothing of it */
 	/* learn.bpf.h: what became of the message */
-	__u32 why;    /* 0, or DNS_E(reason) */
-	__u32 detour; /* 1: it answers a question that was sent past the proxy */
-	__u32 conf;   /* which of snp_conf this run goes by */
+	__u32 why;	       /* 0, or DNS_E(reason) */
+	struct question asked; /* what the message asks, or answers */
+	__u32 detour;	       /* 1: it answers a question that was sent past the proxy */
+	__u32 conf;	       /* which of snp_conf this run goes by */
+	/* snp_name.bpf.h: what policy says of the question's name */
+	__u32 index; /* of this slot */
+	__u32 class, generation;
+	__u32 at_all;	    /* names are to be matched */
+	__u32 matched_only; /* observe.names: matched */
+	__u32 grants;	    /* the asker's addresses are to be written in verdict rows */
+	__u32 identity[SNP_MATCH_BANKS], dns[SNP_MATCH_BANKS];
+	__u64 inherited[SNP_INHERITED]; /* slots of the name's row that hold */
+	__u32 sole;			/* as in struct snp_fact */
+	struct snp_match_marks marks;
+	struct row_want want;
 	struct snp_name_row name;
 	struct snp_event event;
 	struct dns_walk walk;
@@ -75,5 +90,17 @@ int snp_read_question(__u32 at, __u32 expect_qr);
 int snp_read_records(__u32 at);
 int snp_commit(__u32 at);
 int snp_commit_unread(__u32 at);
+int snp_match(__u32 at);   /* the question's name, under the policy in force; 1: there is one */
+int snp_row_put(__u32 at); /* slot->want */
+
+/* What an endpoint's socket sends may: */
+enum police {
+	POLICE_GO,
+	POLICE_STOP,
+	POLICE_ASK, /* go if it is a question that rules.dns allow */
+};
+int snp_police(struct __sk_buff *skb);
+int snp_may_ask(struct __sk_buff *skb, __u32 at);
+int snp_heard_from(struct __sk_buff *skb);
 
 #endif

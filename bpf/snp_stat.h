@@ -67,7 +67,17 @@
 	/* questions that could not be remembered */                                               \
 	X(Q_SHAPE, "question_shape", "a query that is not one well-formed question")               \
 	X(Q_EVICTED, "question_evicted", "more questions outstanding on a socket than are kept")   \
-	X(Q_STORAGE, "question_storage", "no memory for a socket's questions")
+	X(Q_STORAGE, "question_storage", "no memory for a socket's questions")                     \
+	/* policy: what could not be kept of it */                                                 \
+	X(ROWS_FULL, "rows_full", "limits.rows of verdict rows reached: an address not granted")   \
+	X(SLOT_EVICTED, "slot_evicted",                                                            \
+	  "more identities on an address than are kept: the one gone "                             \
+	  "soonest was put out")                                                                   \
+	X(FLOWS_FULL, "flows_full",                                                                \
+	  "a flow that is judged anew by each packet: no room to "                                 \
+	  "remember it")                                                                           \
+	X(NO_JUDGE, "no_judge", "refused: too many flows being judged at this moment")             \
+	X(UNMATCHED, "unmatched", "answers not kept: observe.names is matched, and no selector is")
 
 /* What happened. X(NAME, "name in status and metrics", "help") */
 #define SNP_COUNTERS(X)                                                                            \
@@ -92,7 +102,9 @@
 	X(MEMBERS_GONE, "endpoint_cgroups_gone", "cgroups of endpoints that the kernel let go of") \
 	X(MEMBERS_MISSED, "endpoint_cgroups_missed",                                               \
 	  "new cgroups of endpoints for which there was no room, or not enough time")              \
-	X(OWNER_STORAGE, "endpoint_socket_storage", "no memory to note whose a socket is")
+	X(OWNER_STORAGE, "endpoint_socket_storage", "no memory to note whose a socket is")         \
+	X(MATCHED, "answers_matched", "answers whose name policy selects for their asker")         \
+	X(VERDICTS_LOST, "verdicts_unsampled", "refusals that were counted and not told one by one")
 
 #define SNP_STAT_ENUM(name, ...) SNP_STAT_##name,
 enum snp_stat {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* stages.bpf.c - the stages of a run that are verified by themselves (snp_scratch.bpf.h). */
 #include "bpf/snp_commit.bpf.h"
+#include "bpf/police.bpf.h"
 
 /* When the first slot of this CPU is busy. */
 __attribute__((noinline)) int snp_scratch_claim(void)
@@ -59,4 +60,85 @@ __attribute__((noinline)) int snp_commit_unread(__u32 at)
 	if (slot && conf)
 		commit_unread(slot, conf);
 	return 0;
+}
+
+/* Match the question's name under the policy in force. 1: there is one. */
+__attribute__((noinline)) int snp_match(__u32 at)
+{
+	struct snp_scratch_slot *slot = snp_scratch_at(at);
+
+	return slot ? name_match(slot) : 0;
+}
+
+/* Make the address of the slot's want usable. enum row_put. */
+__attribute__((noinline)) int snp_row_put(__u32 at)
+{
+	struct snp_scratch_slot *slot = snp_scratch_at(at);
+
+	return slot ? row_put(&slot->want, at) : ROW_REFUSED;
+}
+
+__attribute__((noinline)) int snp_row_chunk(__u32 at)
+{
+	struct snp_scratch_slot *slot = snp_scratch_at(at);
+
+	return slot ? row_put_chunk(&slot->want) : ROW_REFUSED;
+}
+
+/* Judge what is in a slot of snp_judges. enum snp_verdict. */
+__attribute__((noinline)) int snp_judge(__u32 at)
+{
+	struct judge *j = judge_at(at);
+
+	return j ? judge(j, at) : SNP_VERDICT_NONE;
+}
+
+/* Count and tell a verdict. 1: let it go; 0: refuse. */
+__attribute__((noinline)) int snp_judged(__u32 at, __u64 cgroup_id, __u32 verdict)
+{
+	struct judge *j = judge_at(at);
+
+	return j ? judge_told(j, cgroup_id, verdict) : 0;
+}
+
+__attribute__((noinline)) int snp_judge_addr(__u32 at)
+{
+	struct judge *j = judge_at(at);
+
+	return j ? judge_addr(j) : 0;
+}
+
+__attribute__((noinline)) int snp_judge_ports(__u32 at, __u32 number)
+{
+	struct judge *j = judge_at(at);
+
+	return j ? judge_ports(j, number) : 0;
+}
+
+__attribute__((noinline)) int snp_judge_slot(__u32 at, __u32 slot)
+{
+	struct judge *j = judge_at(at);
+
+	return j ? judge_slot(j, at, slot) : JUDGE_LAST;
+}
+
+/* May the packet go? enum police, of an endpoint's socket at egress. */
+__attribute__((noinline)) int snp_police(struct __sk_buff *skb)
+{
+	return police_packet(skb);
+}
+
+/* A packet came to an endpoint's socket. */
+__attribute__((noinline)) int snp_heard_from(struct __sk_buff *skb)
+{
+	police_hears(skb);
+	return 0;
+}
+
+/* May the slot's question be asked by its endpoint? 1, or 0: refused, and counted. */
+__attribute__((noinline)) int snp_may_ask(struct __sk_buff *skb, __u32 at)
+{
+	struct snp_scratch_slot *slot = snp_scratch_at(at);
+
+	return slot ? police_question(skb, slot) : 0;
 }
