@@ -133,13 +133,8 @@ snp_match_inline __u32 snp_match_walk(const __u8 *region, const struct snp_match
 				      const __u8 *name, __u32 len)
 {
 	const struct snp_match_head *head = (const struct snp_match_head *)region;
-	__u32 state = head->start, pos = len - 1, mark, i;
+	__u32 state = head->start, pos = len - 1, mark = m->last, i;
 
-	__asm__ volatile(""
-			 :
-			 :
-			 : "memory"); /* else the mark is what snp_match_mark() knows of it */
-	mark = m->last;
 	for (i = 0; i < SNP_NAME_MAX - 1; i++) {
 		__u32 symbol;
 

@@ -136,10 +136,8 @@ static int check_regexes(const struct match_selector *s, size_t n, struct match_
 }
 
 /* Those of groups go in turns into the banks, as many as fit; plain ones fill one bank after the other. */
-static size_t assign(struct match_plan *p)
+static void assign(struct match_plan *p)
 {
-	size_t refused = 0;
-
 	for (size_t i = 0; i < p->n; i++) {
 		size_t fit;
 
@@ -148,9 +146,7 @@ static size_t assign(struct match_plan *p)
 			continue;
 		fit = p->groups[p->group[i]].fit * p->n_banks;
 		p->bank[i] = p->rank[i] < fit ? p->rank[i] % p->n_banks : MATCH_REFUSED;
-		refused += p->bank[i] == MATCH_REFUSED;
 	}
-	return refused;
 }
 
 /* The bank's own, then plain ones as long as there is room: the others go into the next bank. */
@@ -170,28 +166,6 @@ static int fill_bank(struct match_plan *p, uint32_t b, struct match_nfa *a)
 	return a->err;
 }
 
-/* Compile as planned. Returns 0, -E2BIG when a bank is too small for what it was to hold, or -ENOMEM. */
-static int compile_plan(struct match_plan *p, struct match_tables *out)
-{
-	int err = 0;
-
-	*out = (struct match_tables){.n_banks = p->n_banks};
-	assign(p);
-	for (uint32_t b = 0; !err && b < p->n_banks; b++) {
-		struct match_nfa a;
-
-		err = match_nfa_init(&a);
-		if (!err)
-			err = fill_bank(p, b, &a);
-		if (!err)
-			err = make_bank(&a, MATCH_SLOTS, &out->banks[b]);
-		match_nfa_fini(&a);
-	}
-	if (err)
-		match_tables_fini(out);
-	return err;
-}
-
 static size_t n_refused(const struct match_plan *p)
 {
 	size_t n = 0;
@@ -199,6 +173,34 @@ static size_t n_refused(const struct match_plan *p)
 	for (size_t i = 0; i < p->n; i++)
 		n += p->bank[i] == MATCH_REFUSED;
 	return n;
+}
+
+/*
+ * Compile into n banks. Returns 0; -E2BIG when a bank is too small for what it was to hold,
+ * or when there could be more banks for what was refused; or -ENOMEM.
+ */
+static int compile_plan(struct match_plan *p, size_t n, struct match_tables *out)
+{
+	int err = 0;
+
+	p->n_banks = n;
+	*out = (struct match_tables){.n_banks = n};
+	assign(p);
+	for (uint32_t b = 0; !err && b < p->n_banks; b++) {
+		struct match_nfa a;
+
+		err = match_nfa_init(&a);
+		if (!err)
+			err = fill_bank(p, b, &a);
+		if (!err && b + 1 == p->n_banks && p->n_banks < SNP_MATCH_BANKS && n_refused(p))
+			err = -E2BIG; /* there are more banks */
+		if (!err)
+			err = make_bank(&a, MATCH_SLOTS, &out->banks[b]);
+		match_nfa_fini(&a);
+	}
+	if (err)
+		match_tables_fini(out);
+	return err;
 }
 
 /* Every one that does not fit, with what does. */
@@ -241,19 +243,16 @@ static size_t banks_wanted(const struct match_plan *p)
 	return most;
 }
 
-static int try_banks(struct match_plan *p, size_t n, struct match_tables *out)
+/* Is a group cut to what fits? */
+static bool is_cut(const struct match_plan *p)
 {
-	int err;
-
-	p->n_banks = n;
-	err = compile_plan(p, out);
-	if (err || !n_refused(p) || n == SNP_MATCH_BANKS)
-		return err;
-	match_tables_fini(out);
-	return -E2BIG;
+	for (size_t i = 0; i < p->n_groups; i++)
+		if (p->groups[i].fit < p->groups[i].n)
+			return true;
+	return false;
 }
 
-/* In as many banks as it takes; while that does not fit, with less and less of each group. */
+/* In as many banks as it takes; while that does not fit, with less and less in each. */
 static int
 search_plan(struct match_plan *p, struct match_tables *out, struct match_problems *problems)
 {
@@ -264,10 +263,10 @@ search_plan(struct match_plan *p, struct match_tables *out, struct match_problem
 	do {
 		err = match_plan_measure(p, room);
 		if (!err)
-			err = try_banks(p, banks_wanted(p), out);
-		if (err == -E2BIG && p->n_banks < SNP_MATCH_BANKS)
-			err = try_banks(p, SNP_MATCH_BANKS, out);
-		if (room < MEASURE_MIN)
+			err = compile_plan(p, banks_wanted(p), out);
+		while (err == -E2BIG && p->n_banks < SNP_MATCH_BANKS)
+			err = compile_plan(p, p->n_banks < 2 ? 2 : SNP_MATCH_BANKS, out);
+		if (room < MEASURE_MIN || !is_cut(p))
 			p->nodes_max /= 2;
 		room /= 4;
 	} while (err == -E2BIG && p->nodes_max);

@@ -31,7 +31,7 @@ struct making {
 	struct list set;	    /* the one being made */
 	uint32_t *seen;		    /* by node: the number of the set it was last put into */
 	uint32_t stamp;
-	size_t entries, max_entries, work;
+	size_t max_entries, work;
 };
 
 static int push(struct list *l, uint32_t value)
@@ -156,7 +156,7 @@ static int put_out(struct making *m, struct dfa_state *state, const uint32_t *no
 	if (set < 0)
 		return -ENOMEM;
 	state->out = (uint32_t)set;
-	m->entries++;
+	m->d->entries++;
 	return 0;
 }
 
@@ -221,7 +221,7 @@ static int put_row(struct making *m, uint32_t i, const uint32_t to[MATCH_SYMS], 
 			rows[d->n_rows++] = s << 24 | to[s];
 	d->states[i].n_row = (uint32_t)d->n_rows - d->states[i].row;
 	/* A row takes a place even when it is empty. */
-	m->entries += d->states[i].n_row ? d->states[i].n_row : 1;
+	m->d->entries += d->states[i].n_row ? d->states[i].n_row : 1;
 	return 0;
 }
 
@@ -281,7 +281,7 @@ static int make(struct making *m)
 		err = expand(m, i);
 		if (err)
 			return err;
-		if (m->entries > m->max_entries || m->d->sets.n > MATCH_ROW_STATE)
+		if (m->d->entries > m->max_entries || m->d->sets.n > MATCH_ROW_STATE)
 			return -E2BIG;
 	}
 	return 0;

@@ -121,8 +121,12 @@ void match_plan_fini(struct match_plan *p)
 	*p = (struct match_plan){.n = 0};
 }
 
-/* Do the first n of the group fit beside each other in so many entries? Returns 0, -E2BIG or -ENOMEM. */
-static int first_fit(const struct match_plan *p, uint32_t group, size_t n, size_t entries)
+/*
+ * Do the first n of the group fit beside each other in so many entries? Returns 0 and how many
+ * they take, -E2BIG or -ENOMEM.
+ */
+static int
+first_fit(const struct match_plan *p, uint32_t group, size_t n, size_t entries, size_t *taken)
 {
 	struct match_sets outs = {.n = 0};
 	struct match_dfa d = {.start = 0};
@@ -140,50 +144,78 @@ static int first_fit(const struct match_plan *p, uint32_t group, size_t n, size_
 		match_nfa_finish(&a);
 		err = match_dfa_make(&d, &a, &outs, entries);
 	}
+	*taken = d.entries;
 	match_dfa_fini(&d);
 	match_sets_fini(&outs);
 	match_nfa_fini(&a);
 	return err;
 }
 
-static int measure(struct match_plan *p, uint32_t group, size_t entries)
+/* *taken: what those that fit take. */
+static int measure(struct match_plan *p, uint32_t group, size_t entries, size_t *taken)
 {
 	struct match_group *g = &p->groups[group];
-	size_t low = 0, high = 1; /* low fit; high do not, or were not tried */
+	size_t low = 0, high = 1, now; /* low fit; high do not, or were not tried */
 	int err = 0;
 
+	*taken = 0;
 	/* Small steps first: what does not fit costs most. */
-	while (high <= g->n && !(err = first_fit(p, group, high, entries))) {
+	while (low < g->n) {
+		err = first_fit(p, group, high, entries, &now);
+		if (err)
+			break;
+		*taken = now;
 		low = high;
-		high *= 2;
-	}
-	if (!err && low < g->n) {
-		err = first_fit(p, group, g->n, entries);
-		low = err ? low : g->n;
-		high = g->n;
+		high = 2 * high < g->n ? 2 * high : g->n;
 	}
 	while (err != -ENOMEM && low < g->n && high - low > 1 + low / 8) {
 		size_t middle = low + (high - low) / 2;
 
-		err = first_fit(p, group, middle, entries);
-		if (err)
+		err = first_fit(p, group, middle, entries, &now);
+		if (err) {
 			high = middle;
-		else
+		} else {
 			low = middle;
+			*taken = now;
+		}
 	}
 	g->fit = low;
+	g->whole = low == g->n;
 	return err == -ENOMEM ? err : 0;
+}
+
+/* Those that may have to be cut: the members of others have a bank each, if need be. */
+static bool is_open(const struct match_group *g)
+{
+	return g->n > SNP_MATCH_BANKS && !g->whole;
 }
 
 int match_plan_measure(struct match_plan *p, size_t entries)
 {
-	size_t large = 0;
+	size_t left = 3 * entries, n_open = 0, before, taken;
 	int err = 0;
 
-	for (size_t i = 0; i < p->n_groups; i++)
-		large += p->groups[i].n > SNP_MATCH_BANKS;
-	for (uint32_t i = 0; !err && i < p->n_groups; i++)
-		if (p->groups[i].n > SNP_MATCH_BANKS)
-			err = measure(p, i, entries / large);
+	for (size_t i = 0; i < p->n_groups; i++) {
+		p->groups[i].whole = false;
+		n_open += is_open(&p->groups[i]);
+	}
+	/* What small groups leave is shared among the others. */
+	do {
+		size_t share = left / (n_open + !n_open);
+
+		before = n_open;
+		share = share < entries ? share : entries;
+		for (uint32_t i = 0; !err && i < p->n_groups; i++) {
+			if (!is_open(&p->groups[i]))
+				continue;
+			err = measure(p, i, share, &taken);
+			if (!p->groups[i].whole)
+				continue;
+			left -= taken < left ? taken : left;
+			n_open--;
+		}
+		if (share == entries)
+			break;
+	} while (!err && n_open && n_open < before);
 	return err;
 }

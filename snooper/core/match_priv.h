@@ -125,6 +125,7 @@ struct match_dfa {
 	uint32_t start;
 	uint32_t *rows;
 	size_t n_rows, rows_room;
+	size_t entries; /* at least so many in a region */
 };
 
 #define MATCH_ROW_STATE 0xffffffu /* of a row's element; above it the symbol */
@@ -153,6 +154,7 @@ int match_pack(const struct match_dfa *d, struct match_bank *bank);
 struct match_group {
 	size_t n;
 	size_t fit;	 /* so many of them, in one bank */
+	bool whole;	 /* measured: all of them */
 	char suffix[64]; /* what is right of their stars; "" for regular expressions */
 };
 
@@ -170,7 +172,10 @@ struct match_plan {
 
 int match_plan_init(struct match_plan *p, const struct match_selector *s, size_t n);
 void match_plan_fini(struct match_plan *p);
-/* How many of each group fit beside each other in so many entries. Returns 0 or -ENOMEM. */
+/*
+ * How many of each group fit beside each other: in so many entries a group at most, and three
+ * times that for all of them. Returns 0 or -ENOMEM.
+ */
 int match_plan_measure(struct match_plan *p, size_t entries);
 
 /* One selector, which is well-formed. */

@@ -14,7 +14,7 @@
 #include "snooper/core/match_compile.h"
 #include "snooper/core/name.h"
 
-#define SELECTORS_MAX 4096
+#define SELECTORS_MAX 100000
 
 static struct match_selector selectors[SELECTORS_MAX];
 static size_t n_selectors;
