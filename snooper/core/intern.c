@@ -178,6 +178,11 @@ size_t intern_count(const struct intern *t)
 	return t->n;
 }
 
+bool intern_full(const struct intern *t)
+{
+	return t->end > t->last;
+}
+
 void intern_begin_at(struct intern *t, uint32_t end)
 {
 	if (t->end < end)

@@ -9,6 +9,7 @@
 #ifndef SNP_INTERN_H
 #define SNP_INTERN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,8 @@ void intern_drop(struct intern *t, uint32_t number);
 /* Numbers given so far are below; how many of them hold bytes. */
 uint32_t intern_end(const struct intern *t);
 size_t intern_count(const struct intern *t);
+/* Was the last number given? */
+bool intern_full(const struct intern *t);
 /* No number below end is given from now on. */
 void intern_begin_at(struct intern *t, uint32_t end);
 

@@ -96,9 +96,30 @@ static int add_fqdns(const struct making *m, const struct policy_rule *rule, uin
 	int e = 0;
 
 	for (size_t i = 0; i < rule->n_fqdns && !e; i++) {
-		size_t at = policy_names_find(m->in->names, m->ids, &rule->fqdns[i]);
+		uint32_t *have;
+		size_t at;
 
-		e = policy_ports_union(m->ports, m->class->ports[at], ports, &m->class->ports[at]);
+		e = policy_names_find(m->in->names, m->ids, &rule->fqdns[i], &at);
+		if (e)
+			return e;
+		have = &m->class->ports[at];
+		e = policy_ports_union(m->ports, *have, ports, have);
+	}
+	return e;
+}
+
+static int add_dns(const struct making *m, const struct policy_rule *rule)
+{
+	int e = 0;
+
+	if (rule->has_dns)
+		m->class->flags |= SNP_CLASS_DNS;
+	for (size_t i = 0; i < rule->n_dns && !e; i++) {
+		size_t at;
+
+		e = policy_names_find(m->in->names, m->ids, &rule->dns[i], &at);
+		if (!e)
+			m->class->dns[at] = true;
 	}
 	return e;
 }
@@ -108,10 +129,8 @@ static int add_rule(const struct making *m, const struct policy_rule *rule)
 	uint32_t ports;
 	int e = policy_ports_of(m->ports, rule->ports, rule->n_ports, &ports);
 
-	if (rule->has_dns)
-		m->class->flags |= SNP_CLASS_DNS;
-	for (size_t i = 0; i < rule->n_dns; i++)
-		m->class->dns[policy_names_find(m->in->names, m->ids, &rule->dns[i])] = true;
+	if (!e)
+		e = add_dns(m, rule);
 	if (!e)
 		e = add_fqdns(m, rule, ports);
 	return e ? e : add_addresses(m->in, rule, m->ranges, ports);
@@ -130,15 +149,36 @@ static int add_spec(const struct making *m, const struct policy_spec *spec)
 	return e;
 }
 
-/* IPv4 apart from all else: what is below and above the v4-mapped is IPv6. */
+/* IPv6: what is below the v4-mapped addresses, and what is above. */
+static int take_v6(const struct making *m)
+{
+	SNP_CLEANUP(snp_freep)
+	struct policy_range *above = NULL;
+	struct policy_range *all;
+	size_t n;
+	int e = policy_ranges_take(m->ranges, m->ports, 0, POLICY_V4_FIRST - 1, &m->class->v6,
+				   &m->class->n_v6);
+
+	if (!e)
+		e = policy_ranges_take(m->ranges, m->ports, POLICY_V4_LAST + 1, last_address,
+				       &above, &n);
+	if (e)
+		return e;
+	all = realloc(m->class->v6, (m->class->n_v6 + n) * sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	memcpy(all + m->class->n_v6, above, n * sizeof(*all));
+	m->class->v6 = all;
+	m->class->n_v6 += n;
+	return 0;
+}
+
 static int take_ranges(const struct making *m)
 {
 	int e = policy_ranges_take(m->ranges, m->ports, POLICY_V4_FIRST, POLICY_V4_LAST,
 				   &m->class->v4, &m->class->n_v4);
 
-	return e ? e
-		 : policy_ranges_take(m->ranges, m->ports, 0, last_address, &m->class->v6,
-				      &m->class->n_v6);
+	return e ? e : take_v6(m);
 }
 
 static int make_class(struct making *m, const uint32_t *specs, size_t n)
@@ -153,7 +193,7 @@ static int make_class(struct making *m, const uint32_t *specs, size_t n)
 		e = -ENOMEM;
 	for (size_t i = 0; i < n && !e; i++) {
 		if (specs[i] == POLICY_LOCKED)
-			m->class->flags |= SNP_CLASS_DEFAULT_DENY;
+			m->class->flags |= SNP_CLASS_DEFAULT_DENY | SNP_CLASS_DNS;
 		else
 			e = add_spec(m, &m->in->policy->specs[specs[i]]);
 	}

@@ -26,7 +26,7 @@ struct policy_classes {
 	uint32_t *of; /* by endpoint number, SNP_ENDPOINTS_MAX of them */
 };
 
-/* 0; -ENOMEM; -E2BIG: too many port sets. To be finished in any case. */
+/* 0; -ENOMEM; else as policy_ports_of(). To be finished in any case. */
 int policy_classes_make(const struct policy_input *in, struct policy_ids *ids,
 			struct policy_ports *ports, struct policy_classes *out);
 void policy_classes_fini(struct policy_classes *c);

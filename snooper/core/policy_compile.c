@@ -7,6 +7,7 @@
 
 #include "bpf/snp_endpoint.h"
 #include "bpf/snp_policy_look.h"
+#include "snooper/base/cleanup.h"
 #include "snooper/core/intern.h"
 #include "snooper/core/policy_classes.h"
 
@@ -15,7 +16,7 @@
 struct blob {
 	uint8_t *bytes;
 	size_t len, room;
-	int error; /* the first one; then nothing more is added */
+	int error; /* the first one; then nothing more is added. -E2BIG: SNP_REGION_BYTES */
 };
 
 /* Room for n bytes, zero. Its offset; 0 on error. */
@@ -69,12 +70,45 @@ struct making {
 	/* what goes to snp_allow */
 	struct snp_allow *allow;
 	size_t n_allow, room_allow;
+	const char *why; /* of the first -E2BIG */
 };
+
+#define WHY_PORT_SETS  "more sets of ports than fit (65,535)"
+#define WHY_PORT_RUNS  "more runs of ports towards one destination than fit (255)"
+#define WHY_IDENTITIES "more identities than fit (4,194,303): sets of selectors that a name matches"
+#define WHY_RANGES     "more ranges of addresses for one endpoint than fit (131,071)"
+#define WHY_TABLES     "more selectors, CIDRs and endpoints than fit the tables (4 MiB)"
+SNP_ASSERT(POLICY_PORT_SETS_MAX == 65535 && POLICY_PORT_RUNS_MAX == 255 &&
+		   SNP_IDENTITY_MAX == 4194303 && SNP_RANGES_BITS == 17 &&
+		   SNP_REGION_BYTES == 4u << 20,
+	   "as the messages and the manual say");
+
+static int too_big(struct making *m, const char *why)
+{
+	if (!m->why)
+		m->why = why;
+	return -E2BIG;
+}
+
+/* What core/policy_ports.h returns. */
+static int ports_error(struct making *m, int e)
+{
+	if (e == -EOVERFLOW)
+		return too_big(m, WHY_PORT_RUNS);
+	return e == -E2BIG ? too_big(m, WHY_PORT_SETS) : e;
+}
+
+static int blob_error(struct making *m)
+{
+	return m->blob.error == -E2BIG ? too_big(m, WHY_TABLES) : m->blob.error;
+}
 
 static int add_allow(struct making *m, uint32_t class, uint32_t identity, uint32_t ports)
 {
 	struct snp_allow *more;
 
+	if (m->n_allow == SNP_REGION_BYTES / sizeof(*more))
+		return too_big(m, WHY_TABLES);
 	if (m->n_allow == m->room_allow) {
 		size_t room = m->room_allow ? m->room_allow * 2 : 256;
 
@@ -110,7 +144,8 @@ out_of(struct making *m, const uint32_t *members, size_t n, uint32_t *room, stru
 	if (fqdns) {
 		out->identity = policy_ids_identity(m->ids, room, fqdns);
 		if (!out->identity)
-			return policy_ids_end(m->ids) > SNP_IDENTITY_MAX ? -E2BIG : -ENOMEM;
+			return policy_ids_identities_full(m->ids) ? too_big(m, WHY_IDENTITIES)
+								  : -ENOMEM;
 	}
 	for (size_t i = 0; i < n; i++)
 		if (m->in->names->at[members[i]].dns)
@@ -128,7 +163,7 @@ static int put_outs(struct making *m, size_t bank, uint32_t *head_at)
 	const struct match_bank *b = &m->in->automata->banks[bank];
 	uint32_t at = blob_add(&m->blob, (b->n_sets + 1) * sizeof(struct snp_out));
 	uint32_t *room = calloc(m->in->names->n + 1, sizeof(*room));
-	int e = room ? m->blob.error : -ENOMEM;
+	int e = room ? blob_error(m) : -ENOMEM;
 
 	for (uint32_t i = 1; i < b->n_sets && !e; i++) {
 		size_t n;
@@ -156,9 +191,10 @@ static int allow_identities(struct making *m, uint32_t class)
 
 		for (size_t j = 0; set && j < n && !e; j++)
 			if (set[j] < names->n_selectors && names->by_selector[set[j]])
-				e = policy_ports_union(m->ports, ports,
-						       c->ports[names->by_selector[set[j]] - 1],
-						       &ports);
+				e = ports_error(m, policy_ports_union(
+							   m->ports, ports,
+							   c->ports[names->by_selector[set[j]] - 1],
+							   &ports));
 		if (!e && ports)
 			e = add_allow(m, class, i, ports);
 	}
@@ -200,26 +236,22 @@ static bool hash_allow(const struct making *m, struct snp_allow *table, uint32_t
 static int put_allow(struct making *m, uint32_t *at, uint32_t *mask)
 {
 	size_t n = 16;
-	int e = 0;
 
 	while (n < m->n_allow * 2)
 		n *= 2;
-	for (; !e; n *= 2) {
+	for (; n * sizeof(struct snp_allow) <= SNP_REGION_BYTES; n *= 2) {
+		SNP_CLEANUP(snp_freep)
 		struct snp_allow *table = calloc(n, sizeof(*table));
 
 		if (!table)
 			return -ENOMEM;
-		if (n * sizeof(*table) > SNP_REGION_BYTES)
-			e = -E2BIG;
-		else if (hash_allow(m, table, n - 1)) {
-			*at = blob_put(&m->blob, table, n * sizeof(*table));
-			*mask = n - 1;
-			free(table);
-			return m->blob.error;
-		}
-		free(table);
+		if (!hash_allow(m, table, n - 1))
+			continue;
+		*at = blob_put(&m->blob, table, n * sizeof(*table));
+		*mask = n - 1;
+		return blob_error(m);
 	}
-	return e;
+	return too_big(m, WHY_TABLES);
 }
 
 /* --- port sets and classes --- */
@@ -244,7 +276,7 @@ static int put_ports(struct making *m, uint32_t *head_at)
 		blob_at(&m->blob, struct snp_ports, at)[i] = p;
 	}
 	*head_at = at;
-	return m->blob.error;
+	return blob_error(m);
 }
 
 static uint32_t put_v4(struct blob *b, const struct policy_range *r, size_t n)
@@ -279,7 +311,7 @@ static int put_classes(struct making *m, uint32_t *head_at)
 		struct snp_class row = {.flags = c->flags, .n4 = c->n_v4, .n6 = c->n_v6};
 
 		if (c->n_v4 >> SNP_RANGES_BITS || c->n_v6 >> SNP_RANGES_BITS)
-			return -E2BIG;
+			return too_big(m, WHY_RANGES);
 		row.at4 = put_v4(&m->blob, c->v4, c->n_v4);
 		row.at6 = put_v6(&m->blob, c->v6, c->n_v6);
 		if (m->blob.error)
@@ -287,29 +319,24 @@ static int put_classes(struct making *m, uint32_t *head_at)
 		blob_at(&m->blob, struct snp_class, at)[i] = row;
 	}
 	*head_at = at;
-	return m->blob.error;
+	return blob_error(m);
 }
 
 /* --- the whole --- */
 
-static int compile(struct making *m, struct snp_policy_head *h, const char **why)
+static int compile(struct making *m, struct snp_policy_head *h)
 {
-	int e = 0;
+	int e = ports_error(m, policy_classes_make(m->in, m->ids, m->ports, &m->classes));
 
-	*why = "more sets of ports than fit (65,535)";
-	e = policy_classes_make(m->in, m->ids, m->ports, &m->classes);
-	*why = "more identities than fit (4,194,303)";
 	for (size_t i = 0; i < m->in->automata->n_banks && !e; i++)
 		e = put_outs(m, i, &h->outs_at[i]);
 	for (uint32_t i = 1; i < m->classes.n && !e; i++) {
-		*why = "more sets of ports than fit (65,535)";
 		e = allow_identities(m, i);
 		if (!e)
 			e = allow_dns(m, i);
 	}
 	if (e)
 		return e;
-	*why = "more selectors, CIDRs and endpoints than fit the tables (4 MiB)";
 	h->class_of_at =
 		blob_put(&m->blob, m->classes.of, SNP_ENDPOINTS_MAX * sizeof(*m->classes.of));
 	e = put_classes(m, &h->classes_at);
@@ -335,15 +362,16 @@ int policy_compile(const struct policy_input *in, struct policy_ids *ids, uint8_
 
 	m.dns_sets = intern_new(1u << 30);
 	blob_add(&m.blob, sizeof(h));
-	*why = "out of memory";
 	if (m.ports && m.dns_sets && !m.blob.error)
-		e = compile(&m, &h, why);
+		e = compile(&m, &h);
 	if (!e) {
 		memcpy(m.blob.bytes, &h, sizeof(h));
 		*tables = m.blob.bytes;
 		*len = m.blob.len;
 		m.blob.bytes = NULL;
 	}
+	if (e == -E2BIG)
+		*why = m.why;
 	free(m.blob.bytes);
 	free(m.allow);
 	policy_classes_fini(&m.classes);

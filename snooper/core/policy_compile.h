@@ -34,9 +34,9 @@ struct policy_names {
 
 /* 0, -ENOMEM, or -E2BIG: out of numbers. On failure names holds what it held, or more. */
 int policy_names_add(struct policy_names *names, struct policy_ids *ids, const struct policy *p);
-/* Where a selector that was added stands in `at`. */
-size_t policy_names_find(const struct policy_names *names, struct policy_ids *ids,
-			 const struct policy_selector *s);
+/* Where a selector that was added stands in `at`. 0 or -ENOMEM. */
+int policy_names_find(const struct policy_names *names, const struct policy_ids *ids,
+		      const struct policy_selector *s, size_t *at);
 void policy_names_fini(struct policy_names *names);
 
 /* --- tables --- */

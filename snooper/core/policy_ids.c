@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bpf/snp_policy.h"
+#include "snooper/base/cleanup.h"
 #include "snooper/core/intern.h"
 
 #define SELECTOR_MAX (1u << 22)
@@ -39,20 +40,45 @@ void policy_ids_free(struct policy_ids *ids)
 	free(ids);
 }
 
+/* A selector as interned, *len bytes, or NULL. */
+static uint8_t *selector_bytes(enum policy_selector_kind kind, const char *text, size_t *len)
+{
+	size_t n = strlen(text) + 2;
+	uint8_t *bytes = malloc(n);
+
+	if (!bytes)
+		return NULL;
+	bytes[0] = kind;
+	memcpy(bytes + 1, text, n - 1);
+	*len = n;
+	return bytes;
+}
+
 uint32_t
 policy_ids_selector(struct policy_ids *ids, enum policy_selector_kind kind, const char *text)
 {
-	size_t len = strlen(text) + 2;
-	uint8_t *bytes = malloc(len);
-	uint32_t number = 0;
+	size_t len;
+	SNP_CLEANUP(snp_freep)
+	uint8_t *bytes = selector_bytes(kind, text, &len);
+
+	return bytes ? intern_add(ids->selectors, bytes, len) : 0;
+}
+
+int policy_ids_find(const struct policy_ids *ids, enum policy_selector_kind kind, const char *text,
+		    uint32_t *number)
+{
+	size_t len;
+	SNP_CLEANUP(snp_freep)
+	uint8_t *bytes = selector_bytes(kind, text, &len);
+	uint32_t found;
 
 	if (!bytes)
-		return 0;
-	bytes[0] = kind;
-	memcpy(bytes + 1, text, len - 1);
-	number = intern_add(ids->selectors, bytes, len);
-	free(bytes);
-	return number;
+		return -ENOMEM;
+	found = intern_find(ids->selectors, bytes, len);
+	if (!found)
+		return -ENOENT;
+	*number = found;
+	return 0;
 }
 
 const char *
@@ -79,6 +105,16 @@ const uint32_t *policy_ids_set(const struct policy_ids *ids, uint32_t identity, 
 
 	*n = len / sizeof(uint32_t);
 	return bytes;
+}
+
+bool policy_ids_selectors_full(const struct policy_ids *ids)
+{
+	return intern_full(ids->selectors);
+}
+
+bool policy_ids_identities_full(const struct policy_ids *ids)
+{
+	return intern_full(ids->identities);
 }
 
 uint32_t policy_ids_end(const struct policy_ids *ids)
@@ -141,16 +177,16 @@ static uint8_t *put_table(uint8_t *to, const struct intern *t)
 
 int policy_ids_save(const struct policy_ids *ids, uint8_t **out, size_t *len)
 {
-	uint8_t *bytes, *to;
+	size_t n = 4 + table_bytes(ids->selectors) + table_bytes(ids->identities);
+	uint8_t *bytes = malloc(n), *to;
 
-	*len = 4 + table_bytes(ids->selectors) + table_bytes(ids->identities);
-	bytes = malloc(*len);
 	if (!bytes)
 		return -ENOMEM;
 	to = put_u32(bytes, KEPT_MAGIC);
 	to = put_table(to, ids->selectors);
 	put_table(to, ids->identities);
 	*out = bytes;
+	*len = n;
 	return 0;
 }
 
@@ -167,8 +203,11 @@ static bool get_u32(struct reader *r, uint32_t *x)
 	return true;
 }
 
-static int get_table(struct reader *r, struct intern *t, uint32_t last,
-		     bool (*sound)(const uint8_t *bytes, size_t len))
+/* sound(): may these bytes stand there? selectors: the numbers of those that are known. */
+typedef bool (*sound_fn)(const uint8_t *bytes, size_t len, uint32_t selectors);
+
+static int
+get_table(struct reader *r, struct intern *t, uint32_t last, sound_fn sound, uint32_t selectors)
 {
 	uint32_t end, n, number, len;
 
@@ -178,7 +217,7 @@ static int get_table(struct reader *r, struct intern *t, uint32_t last,
 		int e;
 
 		if (!get_u32(r, &number) || !get_u32(r, &len) || (size_t)(r->end - r->at) < len ||
-		    number >= end || !sound(r->at, len))
+		    number >= end || !sound(r->at, len, selectors))
 			return -EPROTO;
 		e = intern_put(t, number, r->at, len);
 		if (e)
@@ -189,14 +228,23 @@ static int get_table(struct reader *r, struct intern *t, uint32_t last,
 	return 0;
 }
 
-static bool sound_selector(const uint8_t *bytes, size_t len)
+static bool sound_selector(const uint8_t *bytes, size_t len, uint32_t selectors)
 {
 	return len > 2 && bytes[0] <= POLICY_MATCH_REGEX && !bytes[len - 1] &&
 	       strlen((const char *)bytes + 1) == len - 2;
 }
 
-static bool sound_identity(const uint8_t *bytes, size_t len)
+/* Sorted, and of numbers that were given. */
+static bool sound_identity(const uint8_t *bytes, size_t len, uint32_t selectors)
 {
+	uint32_t before = 0, it;
+
+	for (size_t i = 0; i + 4 <= len; i += 4) {
+		memcpy(&it, bytes + i, 4);
+		if (it <= before || it >= selectors)
+			return false;
+		before = it;
+	}
 	return len && len % 4 == 0;
 }
 
@@ -208,8 +256,9 @@ int policy_ids_load(struct policy_ids *ids, const uint8_t *bytes, size_t len)
 
 	if (!get_u32(&r, &magic) || magic != KEPT_MAGIC)
 		return -EPROTO;
-	e = get_table(&r, ids->selectors, SELECTOR_MAX, sound_selector);
+	e = get_table(&r, ids->selectors, SELECTOR_MAX, sound_selector, 0);
 	if (!e)
-		e = get_table(&r, ids->identities, SNP_IDENTITY_MAX, sound_identity);
+		e = get_table(&r, ids->identities, SNP_IDENTITY_MAX, sound_identity,
+			      intern_end(ids->selectors));
 	return e;
 }

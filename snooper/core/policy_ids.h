@@ -20,6 +20,9 @@ void policy_ids_free(struct policy_ids *ids);
 /* The number of a selector, from 1; 0: out of memory, or of numbers. */
 uint32_t
 policy_ids_selector(struct policy_ids *ids, enum policy_selector_kind kind, const char *text);
+/* The same of one that has a number: 0 and *number; -ENOENT; -ENOMEM. */
+int policy_ids_find(const struct policy_ids *ids, enum policy_selector_kind kind, const char *text,
+		    uint32_t *number);
 /* Its text, as written, and *kind; NULL: no such number. */
 const char *
 policy_ids_text(const struct policy_ids *ids, uint32_t selector, enum policy_selector_kind *kind);
@@ -28,6 +31,9 @@ policy_ids_text(const struct policy_ids *ids, uint32_t selector, enum policy_sel
 uint32_t policy_ids_identity(struct policy_ids *ids, const uint32_t *selectors, size_t n);
 /* The set under a number, and *n; NULL: none. */
 const uint32_t *policy_ids_set(const struct policy_ids *ids, uint32_t identity, size_t *n);
+/* Was the last number given, so that 0 means: out of numbers? */
+bool policy_ids_selectors_full(const struct policy_ids *ids);
+bool policy_ids_identities_full(const struct policy_ids *ids);
 /* Numbers of identities are below. */
 uint32_t policy_ids_end(const struct policy_ids *ids);
 
@@ -36,7 +42,7 @@ void policy_ids_trim(struct policy_ids *ids, bool (*keep)(void *ctx, uint32_t se
 
 /*
  * As bytes, and back. _save: *out is the caller's, or -ENOMEM. _load into an empty one: 0, -EPROTO
- * when they are not what _save wrote, -ENOMEM.
+ * when they do not begin with what _save wrote (a region is larger), -ENOMEM. After a failure: of no use.
  */
 int policy_ids_save(const struct policy_ids *ids, uint8_t **out, size_t *len);
 int policy_ids_load(struct policy_ids *ids, const uint8_t *bytes, size_t len);

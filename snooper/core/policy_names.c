@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* policy_names.c - every selector of one or two policies, once. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,9 @@ static struct policy_name *name_of(struct policy_names *names, struct policy_ids
 	uint32_t selector = policy_ids_selector(ids, s->kind, s->text);
 	struct policy_name *more;
 
-	*error = selector ? index_for(names, selector) : -E2BIG;
+	*error = policy_ids_selectors_full(ids) ? -E2BIG : -ENOMEM;
+	if (selector)
+		*error = index_for(names, selector);
 	if (*error)
 		return NULL;
 	if (names->by_selector[selector])
@@ -90,10 +93,17 @@ int policy_names_add(struct policy_names *names, struct policy_ids *ids, const s
 	return 0;
 }
 
-size_t policy_names_find(const struct policy_names *names, struct policy_ids *ids,
-			 const struct policy_selector *s)
+int policy_names_find(const struct policy_names *names, const struct policy_ids *ids,
+		      const struct policy_selector *s, size_t *at)
 {
-	return names->by_selector[policy_ids_selector(ids, s->kind, s->text)] - 1;
+	uint32_t selector = 0;
+	int e = policy_ids_find(ids, s->kind, s->text, &selector);
+
+	if (e == -ENOMEM)
+		return e;
+	assert(!e && selector < names->n_selectors && names->by_selector[selector]);
+	*at = names->by_selector[selector] - 1;
+	return 0;
 }
 
 void policy_names_fini(struct policy_names *names)

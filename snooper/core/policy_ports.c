@@ -12,7 +12,8 @@
 
 #include "snooper/core/intern.h"
 
-#define LIMITS_MAX ((1u << SNP_TOGGLES_BITS) - 1)
+#define LIMITS_MAX (2 * POLICY_PORT_RUNS_MAX)
+SNP_ASSERT(LIMITS_MAX >> SNP_TOGGLES_BITS == 0, "the kernel finds the last of them");
 
 struct head {
 	uint32_t all;
@@ -71,11 +72,12 @@ intern_set(struct policy_ports *p, const struct head *h, const uint32_t *limits,
 		*number = 0;
 		return 0;
 	}
-	memcpy(s.limits, limits, n * sizeof(*limits));
+	if (n)
+		memcpy(s.limits, limits, n * sizeof(*limits));
 	*number = intern_add(p->sets, &s, sizeof(s.head) + n * sizeof(*limits));
 	if (*number)
 		return 0;
-	return intern_end(p->sets) > POLICY_PORT_SETS_MAX ? -E2BIG : -ENOMEM;
+	return intern_full(p->sets) ? -E2BIG : -ENOMEM;
 }
 
 static bool is_of(const struct policy_port *port, unsigned int protocol)
@@ -92,7 +94,7 @@ static int by_first(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
-/* The runs of the ports, sorted by their first one, of a protocol. How many limits, or -E2BIG. */
+/* The runs of the ports, sorted by their first one, of a protocol. How many limits, or -EOVERFLOW. */
 static int runs(const struct policy_port *ports, size_t n, unsigned int protocol, uint32_t *limits)
 {
 	uint32_t got = 0;
@@ -108,7 +110,7 @@ static int runs(const struct policy_port *ports, size_t n, unsigned int protocol
 			continue;
 		}
 		if (got + 2 > LIMITS_MAX)
-			return -E2BIG;
+			return -EOVERFLOW;
 		limits[got++] = first;
 		limits[got++] = end;
 	}
@@ -205,10 +207,29 @@ static int work_out(struct policy_ports *p, uint32_t a, uint32_t b, uint32_t *nu
 	return of_sorted(p, ports, n, number);
 }
 
+/* To be worked out once. Without memory it is again the next time: slower, no worse. */
+static void remember(struct policy_ports *p, const struct known_union *pair, uint32_t number)
+{
+	uint32_t known = intern_end(p->pairs), *more;
+
+	if (known >= p->room) {
+		size_t room = p->room ? p->room * 2 : 64;
+
+		more = realloc(p->unions, room * sizeof(*more));
+		if (!more)
+			return;
+		p->unions = more;
+		p->room = room;
+	}
+	known = intern_add(p->pairs, pair, sizeof(*pair));
+	if (known)
+		p->unions[known] = number;
+}
+
 int policy_ports_union(struct policy_ports *p, uint32_t a, uint32_t b, uint32_t *number)
 {
 	struct known_union pair = {a < b ? a : b, a < b ? b : a};
-	uint32_t known, *more;
+	uint32_t known;
 	int r;
 
 	if (!pair.a || a == b || policy_ports_all(p, pair.b)) {
@@ -225,20 +246,7 @@ int policy_ports_union(struct policy_ports *p, uint32_t a, uint32_t b, uint32_t 
 		return 0;
 	}
 	r = work_out(p, a, b, number);
-	if (r)
-		return r;
-	known = intern_add(p->pairs, &pair, sizeof(pair));
-	if (!known)
-		return -ENOMEM;
-	if (known >= p->room) {
-		size_t room = p->room ? p->room * 2 : 64;
-
-		more = realloc(p->unions, room * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		p->unions = more;
-		p->room = room;
-	}
-	p->unions[known] = *number;
-	return 0;
+	if (!r)
+		remember(p, &pair, *number);
+	return r;
 }

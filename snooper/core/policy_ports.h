@@ -12,13 +12,17 @@
 #include "snooper/core/policy.h"
 
 #define POLICY_PORT_SETS_MAX 0xffff /* what a range of addresses can name */
+#define POLICY_PORT_RUNS_MAX 255    /* of one set and protocol */
 
 struct policy_ports; /* opaque; policy_ports.c */
 
 struct policy_ports *policy_ports_new(void);
 void policy_ports_free(struct policy_ports *p);
 
-/* What toPorts names; n == 0: everything, ICMP too. 0 and *number; -ENOMEM; -E2BIG: too many sets. */
+/*
+ * What toPorts names; n == 0: everything, ICMP too. 0 and *number; -ENOMEM; -E2BIG: too many sets;
+ * -EOVERFLOW: too many runs of ports in one.
+ */
 int policy_ports_of(struct policy_ports *p, const struct policy_port *ports, size_t n,
 		    uint32_t *number);
 int policy_ports_union(struct policy_ports *p, uint32_t a, uint32_t b, uint32_t *number);

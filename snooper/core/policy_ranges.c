@@ -72,6 +72,21 @@ static void span_of(const struct snp_cidr *c, policy_address *first, policy_addr
 	*last = *first | host;
 }
 
+/* [first, last] of a CIDR; the v4-mapped addresses, which are IPv4, are left out of IPv6. */
+static int add_span(struct policy_ranges *r, bool ipv6, policy_address first, policy_address last,
+		    uint32_t ports, bool deny)
+{
+	int e = 0;
+
+	if (!ipv6 || last < POLICY_V4_FIRST || first > POLICY_V4_LAST)
+		return policy_ranges_add(r, first, last, ports, deny);
+	if (first < POLICY_V4_FIRST)
+		e = policy_ranges_add(r, first, POLICY_V4_FIRST - 1, ports, deny);
+	if (!e && last > POLICY_V4_LAST)
+		e = policy_ranges_add(r, POLICY_V4_LAST + 1, last, ports, deny);
+	return e;
+}
+
 struct span {
 	policy_address first, last;
 };
@@ -101,7 +116,7 @@ int policy_ranges_cidr(struct policy_ranges *r, const struct policy_cidr *c, uin
 		if (except[i].last < at || except[i].first > last)
 			continue;
 		if (except[i].first > at) {
-			e = policy_ranges_add(r, at, except[i].first - 1, ports, deny);
+			e = add_span(r, c->in.ipv6, at, except[i].first - 1, ports, deny);
 			if (e)
 				return e;
 		}
@@ -109,7 +124,7 @@ int policy_ranges_cidr(struct policy_ranges *r, const struct policy_cidr *c, uin
 			return 0;
 		at = except[i].last + 1;
 	}
-	return policy_ranges_add(r, at, last, ports, deny);
+	return add_span(r, c->in.ipv6, at, last, ports, deny);
 }
 
 /* --- sweeping over the edges --- */
@@ -126,17 +141,22 @@ struct held {
 	uint32_t *times;  /* by port set */
 	uint32_t *active; /* the sets with times > 0 */
 	size_t n;
+	uint32_t ports; /* their union, unless `changed` */
+	bool changed;
 };
 
 static void held_change(struct held *h, const struct edge *e)
 {
 	if (e->by > 0) {
-		if (!h->times[e->ports]++)
-			h->active[h->n++] = e->ports;
+		if (h->times[e->ports]++)
+			return;
+		h->active[h->n++] = e->ports;
+		h->changed = true;
 		return;
 	}
 	if (--h->times[e->ports])
 		return;
+	h->changed = true;
 	for (size_t i = 0; i < h->n; i++)
 		if (h->active[i] == e->ports) {
 			h->active[i] = h->active[--h->n];
@@ -144,14 +164,20 @@ static void held_change(struct held *h, const struct edge *e)
 		}
 }
 
-static int held_union(const struct held *h, struct policy_ports *ports, uint32_t *out)
+static int held_union(struct held *h, struct policy_ports *ports, uint32_t *out)
 {
+	uint32_t all = 0;
 	int r = 0;
 
-	*out = 0;
-	for (size_t i = 0; i < h->n && !r; i++)
-		r = policy_ports_union(ports, *out, h->active[i], out);
-	return r;
+	for (size_t i = 0; h->changed && i < h->n && !r; i++)
+		r = policy_ports_union(ports, all, h->active[i], &all);
+	if (r)
+		return r;
+	if (h->changed)
+		h->ports = all;
+	h->changed = false;
+	*out = h->ports;
+	return 0;
 }
 
 static int sweep(const struct edge *edges, size_t n_edges, struct policy_ports *ports,
@@ -188,7 +214,8 @@ int policy_ranges_take(const struct policy_ranges *r, struct policy_ports *ports
 	uint32_t sets = policy_ports_end(ports);
 	struct policy_range *made = calloc(r->n + 1, sizeof(*made));
 	uint32_t *room = calloc(sets * 4 + 1, sizeof(*room));
-	struct held held[2] = {{room, room + sets, 0}, {room + sets * 2, room + sets * 3, 0}};
+	struct held held[2] = {{.times = room, .active = room + sets},
+			       {.times = room + sets * 2, .active = room + sets * 3}};
 	int e = -ENOMEM;
 
 	if (made && room) {

@@ -31,13 +31,13 @@ policy_address policy_address_of(const struct snp_addr *a);
 /* Everything in [first, last]: allowed, or denied, on these ports. 0 or -ENOMEM. */
 int policy_ranges_add(struct policy_ranges *r, policy_address first, policy_address last,
 		      uint32_t ports, bool deny);
-/* A CIDR without its exceptions. */
+/* A CIDR without its exceptions. One that is written as IPv6 has no IPv4 in it. */
 int policy_ranges_cidr(struct policy_ranges *r, const struct policy_cidr *c, uint32_t ports,
 		       bool deny);
 
 /*
  * The ranges of [first, last], the first of them from `first`; *n of them, the caller's to
- * free. 0; -ENOMEM; -E2BIG: too many port sets.
+ * free. 0; -ENOMEM; else as policy_ports_union().
  */
 int policy_ranges_take(const struct policy_ranges *r, struct policy_ports *ports,
 		       policy_address first, policy_address last, struct policy_range **out,
