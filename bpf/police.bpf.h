@@ -291,7 +291,7 @@ static __always_inline int police_question(struct __sk_buff *skb, struct snp_scr
 	if (!tables || !m)
 		return 1;
 	slot->class = snp_policy_class(tables, m->endpoint & (SNP_ENDPOINTS_MAX - 1));
-	if (name_match(slot) && name_may_be_asked(slot, tables))
+	if (snp_match(slot->index) && name_may_be_asked(slot, tables))
 		return 1;
 	j = judge_claim(&index);
 	if (!j)

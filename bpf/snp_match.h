@@ -123,19 +123,35 @@ snp_match_inline int snp_match_mark(struct snp_match_marks *m, const __u8 *name,
 	return !label && left == 1 ? 0 : -1;
 }
 
+/* How far a walk has come. In memory of the caller's, like the marks. */
+struct snp_match_at {
+	__u32 state;
+	__u32 pos;  /* the byte read last; 0: all of the name is read */
+	__u32 mark; /* where the label begins that it stands in */
+	__u32 reserved;
+};
+
+snp_match_inline void snp_match_begin(const __u8 *region, const struct snp_match_marks *m,
+				      __u32 len, struct snp_match_at *at)
+{
+	at->state = ((const struct snp_match_head *)region)->start;
+	at->pos = len - 1;
+	at->mark = m->last;
+}
+
 /*
- * What the name so marked matches in a region: an index from 1, or 0 for nothing.
- *
- * For the verifier, all ways through a round leave the same behind: symbols, states
- * and marks come from memory, never from a count. It takes 254 rounds then, not 2^254.
+ * Read that many bytes more of the name so marked. 1: there are no more, or nothing can match.
+ * A few at a time: between strides all is in memory, and the verifier knows nothing of it.
  */
-snp_match_inline __u32 snp_match_walk(const __u8 *region, const struct snp_match_marks *m,
-				      const __u8 *name, __u32 len)
+#define SNP_MATCH_STRIDE  16
+#define SNP_MATCH_STRIDES (SNP_NAME_MAX / SNP_MATCH_STRIDE + 1)
+snp_match_inline int snp_match_stride(const __u8 *region, const struct snp_match_marks *m,
+				      const __u8 *name, struct snp_match_at *at)
 {
 	const struct snp_match_head *head = (const struct snp_match_head *)region;
-	__u32 state = head->start, pos = len - 1, mark = m->last, i;
+	__u32 state = at->state, pos = at->pos, mark = at->mark, i;
 
-	for (i = 0; i < SNP_NAME_MAX - 1; i++) {
+	for (i = 0; i < SNP_MATCH_STRIDE; i++) {
 		__u32 symbol;
 
 		if (!pos || !state)
@@ -147,11 +163,18 @@ snp_match_inline __u32 snp_match_walk(const __u8 *region, const struct snp_match
 			continue;
 		}
 		symbol = head->symbol[name[pos & 0xff]];
-		if (!symbol)
-			return 0;
-		state = snp_match_char(region, state, symbol);
+		state = symbol ? snp_match_char(region, state, symbol) : 0;
 	}
-	return snp_match_out(region, state);
+	at->state = state;
+	at->pos = pos;
+	at->mark = mark;
+	return !pos || !state;
+}
+
+/* What the name matches that was walked: an index from 1, or 0 for nothing. */
+snp_match_inline __u32 snp_match_end(const __u8 *region, const struct snp_match_at *at)
+{
+	return at->pos ? 0 : snp_match_out(region, at->state);
 }
 
 #endif

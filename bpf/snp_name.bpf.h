@@ -9,39 +9,39 @@
 
 #include "bpf/snp_scratch.bpf.h"
 
+struct name_walk {
+	struct snp_scratch_slot *slot;
+	const __u8 *region;
+};
+
+static long name_stride(__u32 i, struct name_walk *w)
+{
+	return snp_match_stride(w->region, &w->slot->marks, w->slot->walk.names, &w->slot->walked);
+}
+
 /* One automaton's word on the name. 0, or -1: the generation was replaced meanwhile. */
 static __always_inline int name_match_bank(struct snp_scratch_slot *slot, __u32 bank)
 {
 	void *generation = snp_policy_now();
 	const __u8 *tables = generation ? snp_policy_region(generation, SNP_POLICY_TABLES) : NULL;
-	const __u8 *region;
+	struct name_walk w = {.slot = slot};
 	const struct snp_out *out;
 	__u32 index;
 
 	if (!tables || snp_policy_head(tables)->generation != slot->generation)
 		return -1;
-	region = snp_policy_region(generation, SNP_POLICY_BANK + bank);
-	if (!region)
+	w.region = snp_policy_region(generation, SNP_POLICY_BANK + bank);
+	if (!w.region)
 		return 0;
-	index = snp_match_walk(region, &slot->marks, slot->walk.names,
-			       slot->walk.name_len[0] & 0xff);
+	snp_match_begin(w.region, &slot->marks, slot->walk.name_len[0] & 0xff, &slot->walked);
+	bpf_loop(SNP_MATCH_STRIDES, name_stride, &w, 0);
+	index = snp_match_end(w.region, &slot->walked);
 	if (!index)
 		return 0;
 	out = snp_out_at(tables, bank, index);
 	slot->identity[bank & (SNP_MATCH_BANKS - 1)] = out->identity;
 	slot->dns[bank & (SNP_MATCH_BANKS - 1)] = out->dns;
 	return 0;
-}
-
-/* generation 0: it was replaced meanwhile, and the next answer is matched again. */
-static long name_match_next(__u32 i, struct snp_scratch_slot **ctx)
-{
-	struct snp_scratch_slot *slot = *ctx;
-
-	if (!name_match_bank(slot, i & (SNP_MATCH_BANKS - 1)))
-		return 0;
-	slot->generation = 0;
-	return 1;
 }
 
 /* Match names[0] of the slot for its asker. 1: there is a policy. */
@@ -66,7 +66,10 @@ static __always_inline int name_match(struct snp_scratch_slot *slot)
 	n = head->n_banks;
 	if (snp_match_mark(&slot->marks, slot->walk.names, slot->walk.name_len[0] & 0xff))
 		return 1;
-	bpf_loop(n < SNP_MATCH_BANKS ? n : SNP_MATCH_BANKS, name_match_next, &slot, 0);
+	for (i = 0; i < SNP_MATCH_BANKS && i < n; i++)
+		if (snp_match_bank(slot->index, i))
+			slot->generation =
+				0; /* replaced meanwhile: the next answer is matched again */
 	return 1;
 }
 

@@ -48,6 +48,7 @@ struct snp_scratch_slot {
 	__u64 inherited[SNP_INHERITED]; /* slots of the name's row that hold */
 	__u32 sole;			/* as in struct snp_fact */
 	struct snp_match_marks marks;
+	struct snp_match_at walked;
 	struct row_want want;
 	struct snp_name_row name;
 	struct snp_event event;
@@ -90,7 +91,8 @@ int snp_read_question(__u32 at, __u32 expect_qr);
 int snp_read_records(__u32 at);
 int snp_commit(__u32 at);
 int snp_commit_unread(__u32 at);
-int snp_match(__u32 at);   /* the question's name, under the policy in force; 1: there is one */
+int snp_match(__u32 at); /* the question's name, under the policy in force; 1: there is one */
+int snp_match_bank(__u32 at, __u32 bank);
 int snp_row_put(__u32 at); /* slot->want */
 
 /* What an endpoint's socket sends may: */

@@ -70,6 +70,14 @@ __attribute__((noinline)) int snp_match(__u32 at)
 	return slot ? name_match(slot) : 0;
 }
 
+/* By one automaton. 0; -1: the generation was replaced meanwhile. */
+__attribute__((noinline)) int snp_match_bank(__u32 at, __u32 bank)
+{
+	struct snp_scratch_slot *slot = snp_scratch_at(at);
+
+	return slot && bank < SNP_MATCH_BANKS ? name_match_bank(slot, bank) : 0;
+}
+
 /* Make the address of the slot's want usable. enum row_put. */
 __attribute__((noinline)) int snp_row_put(__u32 at)
 {

@@ -148,7 +148,7 @@ static void follow_proxy_cgroup(struct daemon *d)
 	    id == d->proxy_cgroup_id)
 		return;
 	log_info("event=proxy-cgroup path=%s id=%" PRIu64, d->conf->proxy.cgroup, id);
-	if (daemon_apply(d, &why) < 0)
+	if (daemon_apply(d, NULL, &why) < 0)
 		log_err("event=attach-failed reason=\"%s\"", why.text);
 }
 
@@ -316,6 +316,7 @@ static void fini(struct daemon *d)
 		if (maps_uninstall(maps_directory(d->maps), &why) < 0)
 			log_warn("event=uninstall-failed reason=\"%s\"", why.text);
 	}
+	daemon_policy_fini(d);
 	endpoints_free(d->endpoints);
 	maps_close(d->maps);
 	fqdn_cache_free(d->cache);
@@ -325,12 +326,15 @@ static void fini(struct daemon *d)
 	libevent_global_shutdown();
 }
 
-static int start(struct daemon *d, struct maps_problem *why)
+static int start(struct daemon *d, struct policy *policy_take, struct maps_problem *why)
 {
+	struct policy_change policy = {.take = policy_take};
 	int r = maps_open(d->conf, &d->maps, why);
 
-	if (r < 0)
+	if (r < 0) {
+		policy_free(policy_take);
 		return r;
+	}
 	/* Twice the facts: what the maps hold, learned and granted. */
 	d->cache = fqdn_cache_new(d->conf->limits.names, 2 * (size_t)d->conf->limits.facts);
 	d->base = event_base_new();
@@ -339,7 +343,7 @@ static int start(struct daemon *d, struct maps_problem *why)
 		strcpy(why->text, "cannot start the loop");
 		return -ENOMEM;
 	}
-	r = daemon_apply(d, why);
+	r = daemon_apply(d, &policy, why);
 	if (r < 0)
 		return r;
 	r = daemon_reconcile_start(d);
@@ -355,6 +359,7 @@ static int start(struct daemon *d, struct maps_problem *why)
 	daemon_scan_start(d);
 	while (daemon_scan_step(d))
 		;
+	daemon_policy_look_again(d);
 	on_expiring(-1, 0, d);
 	why->text[0] = 0;
 	r = start_export(d);
@@ -390,7 +395,7 @@ static void run_loop(struct daemon *d)
 	}
 }
 
-int daemon_run(const char *conf_path, struct snp_conf *conf_take)
+int daemon_run(const char *conf_path, struct snp_conf *conf_take, struct policy *policy_take)
 {
 	struct daemon d = {.conf_path = conf_path, .conf = conf_take};
 	struct maps_problem why = {.text = ""};
@@ -399,7 +404,7 @@ int daemon_run(const char *conf_path, struct snp_conf *conf_take)
 	signal(SIGPIPE, SIG_IGN);
 	log_set_level((enum log_level)conf_take->log.level);
 	d.started_ns = clock_boot_ns();
-	r = start(&d, &why);
+	r = start(&d, policy_take, &why);
 	if (!r)
 		r = confine_self();
 	if (r < 0) {

@@ -16,6 +16,7 @@
 #include "snooper/base/clock.h"
 #include "snooper/core/conf.h"
 #include "snooper/core/fqdn_cache.h"
+#include "snooper/daemon_policy.h"
 #include "snooper/daemon_reconcile.h"
 #include "snooper/io/maps.h"
 #include "snooper/rpc/export.h"
@@ -57,6 +58,7 @@ struct daemon {
 	uint32_t proxy_generation;
 	uint64_t proxy_cgroup_id; /* that the programs are attached to, 0: none */
 	struct endpoints *endpoints;
+	struct daemon_policy policy;
 	uint64_t settled_ns, settle_took_ns; /* when their cgroups were last looked through */
 	struct scan scan;
 	struct reconciler reconciler;
@@ -80,8 +82,11 @@ struct daemon {
 	struct snp_status_server untrusted_rows[UNTRUSTED_ROWS]; /* as last read */
 };
 
-/* daemon.c: run until told to stop. An exit status of snooperd(8). */
-int daemon_run(const char *conf_path, struct snp_conf *conf_take);
+/*
+ * daemon.c: run until told to stop. policy_take NULL: it could not be read. An exit status of
+ * snooperd(8).
+ */
+int daemon_run(const char *conf_path, struct snp_conf *conf_take, struct policy *policy_take);
 
 /* daemon_learn.c */
 void daemon_news(void *ctx, const struct snp_event *e);

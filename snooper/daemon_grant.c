@@ -52,6 +52,7 @@ static int grant_one(struct daemon *d, const struct granting *g, const struct sn
 	fact.cgroup_id = row.cgroup_id;
 	fact.ttl_s = row.ttl_s;
 	fact.origin = row.origin;
+	daemon_policy_grant(d, &g->name, addr, row.expiry_ns);
 	r = fqdn_cache_put(d->cache, &g->name, &fact);
 	return r < 0 ? r : 0;
 }

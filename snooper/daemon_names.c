@@ -9,7 +9,8 @@
 #include "snooper/core/name.h"
 #include "snooper/daemon.h"
 
-#define CHAIN_MAX 16
+#define CHAIN_MAX	16
+#define SELECTORS_SHOWN 64
 
 uint64_t daemon_ms_between(uint64_t from_ns, uint64_t to_ns)
 {
@@ -89,6 +90,7 @@ int daemon_show_name(struct daemon *d, const struct fqdn_name *name, const char 
 	SNP_CLEANUP(snp_freep)
 	struct snp_listed_addr *addrs = NULL;
 	struct snp_listed_name line = {0};
+	const char *selectors[SELECTORS_SHOWN], *endpoint;
 	char text[NAME_TEXT_MAX];
 	struct chain chain;
 
@@ -101,6 +103,12 @@ int daemon_show_name(struct daemon *d, const struct fqdn_name *name, const char 
 		return -ENOMEM;
 	line.name = text;
 	line.addrs = addrs;
+	line.n_selectors =
+		daemon_policy_selectors(d, name->wire, name->wire_len, selectors, SELECTORS_SHOWN);
+	line.selectors = selectors;
+	endpoint = daemon_policy_endpoint(d, name->key.scope);
+	line.endpoints = &endpoint;
+	line.n_endpoints = endpoint != NULL;
 	line.n_addrs = list_addrs(d, name, now_ns, addrs);
 	if (line.n_addrs) {
 		list_chain(d, &name->key, now_ns, &chain, &line.truncated);

@@ -18,7 +18,20 @@
 #include "snooper/io/proxy_seed.h"
 #include "snooper/rpc/grpc_tls.h"
 
-int daemon_apply(struct daemon *d, struct maps_problem *why)
+/* After endpoints have their numbers, before anything of theirs is seen: no packet goes unjudged. */
+static int apply_policy(struct daemon *d, struct policy_change *policy, struct maps_problem *why)
+{
+	struct policy *take = policy->take;
+
+	int r;
+
+	policy->take = NULL;
+	r = daemon_policy_apply(d, take, why);
+	policy->applied = !r;
+	return r;
+}
+
+int daemon_apply(struct daemon *d, struct policy_change *policy, struct maps_problem *why)
 {
 	struct snp_kconf *k = calloc(1, sizeof(*k));
 	const char *what = "";
@@ -39,6 +52,8 @@ int daemon_apply(struct daemon *d, struct maps_problem *why)
 	}
 	if (!r)
 		r = endpoints_prepare(d->endpoints, d->maps, d->conf, why);
+	if (!r && policy)
+		r = apply_policy(d, policy, why);
 	if (!r)
 		r = links_attach(d->maps, d->conf, why);
 	if (!r) {
@@ -72,7 +87,8 @@ static void tell_kept(const char *key, enum conf_reload how)
 }
 
 /* The file, and the certificates it names; anything wrong with them changes nothing. */
-static int read_next(struct daemon *d, struct snp_conf **next, struct grpc_tls **tls, char **errors)
+static int read_next(struct daemon *d, struct snp_conf **next, struct policy **policy,
+		     struct grpc_tls **tls, char **errors)
 {
 	struct conf_diag diag = {0};
 	SNP_CLEANUP(snp_freep)
@@ -81,6 +97,8 @@ static int read_next(struct daemon *d, struct snp_conf **next, struct grpc_tls *
 
 	if (!r)
 		r = conf_fill_from_host(*next, &diag);
+	if (!r)
+		r = daemon_policy_read(*next, policy, &diag);
 	if (diag.text) {
 		fputs(diag.text, stderr);
 		*errors = strdup(diag.text);
@@ -96,8 +114,8 @@ static int read_next(struct daemon *d, struct snp_conf **next, struct grpc_tls *
 	return r;
 }
 
-static int
-put_in_force(struct daemon *d, struct snp_conf *next, struct grpc_tls **tls, char **errors)
+static int put_in_force(struct daemon *d, struct snp_conf *next, struct policy_change *policy,
+			struct grpc_tls **tls, char **errors)
 {
 	struct snp_conf *was = d->conf;
 	struct maps_problem why;
@@ -105,7 +123,7 @@ put_in_force(struct daemon *d, struct snp_conf *next, struct grpc_tls **tls, cha
 
 	conf_reload_keep(was, next, tell_kept);
 	d->conf = next;
-	r = daemon_apply(d, &why);
+	r = daemon_apply(d, policy, &why);
 	if (!r) {
 		if (*tls)
 			export_set_tls_take(d->export, snp_take(tls));
@@ -121,7 +139,9 @@ put_in_force(struct daemon *d, struct snp_conf *next, struct grpc_tls **tls, cha
 	*errors = strdup(why.text);
 	conf_reload_keep(was, next, NULL);
 	d->conf = was;
-	if (daemon_apply(d, &why) < 0)
+	if (policy->applied)
+		daemon_policy_undo(d);
+	if (daemon_apply(d, NULL, &why) < 0)
 		log_err("event=reload-not-undone reason=\"%s\"", why.text);
 	snp_conf_free(next);
 	return r;
@@ -131,19 +151,21 @@ int daemon_reload(void *ctx, char **errors)
 {
 	struct daemon *d = ctx;
 	struct snp_conf *next = NULL;
+	struct policy_change policy = {.take = NULL};
 	struct grpc_tls *tls = NULL;
 	int r;
 
 	*errors = NULL;
 	systemd_reloading();
-	if (read_next(d, &next, &tls, errors)) {
+	if (read_next(d, &next, &policy.take, &tls, errors)) {
 		snp_conf_free(next);
 		log_err("event=reload-refused file=%s hint=\"the running configuration stays\"",
 			d->conf_path);
 		r = -EINVAL;
 	} else {
-		r = put_in_force(d, next, &tls, errors);
+		r = put_in_force(d, next, &policy, &tls, errors);
 	}
+	policy_free(policy.take);
 	grpc_tls_free(tls);
 	systemd_ready();
 	return r;

@@ -5,8 +5,11 @@
 
 #include "snooper/daemon.h"
 
-/* Put d->conf in force in the kernel: its values, then its attachments. */
-int daemon_apply(struct daemon *d, struct maps_problem *why);
+/*
+ * Put d->conf in force in the kernel: its values, the policy (NULL: as it is), then its
+ * attachments.
+ */
+int daemon_apply(struct daemon *d, struct policy_change *policy, struct maps_problem *why);
 
 /*
  * Read the file again and apply what can change live; say what cannot. A file

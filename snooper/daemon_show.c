@@ -124,7 +124,7 @@ void daemon_status(void *ctx, struct snp_status *st)
 	memset(st, 0, sizeof(*st));
 	st->version = SNP_VERSION;
 	/* What is in force, not what is asked for: nothing is enforced yet. */
-	st->mode = modes[SNP_POLICY_OBSERVE];
+	st->mode = modes[d->conf->policy.mode];
 	maps_stats(d->maps, st->stats);
 	st->cache.names = fqdn_cache_names(d->cache);
 	st->cache.addresses = fqdn_cache_facts(d->cache);

@@ -10,7 +10,7 @@
 #include "snooper/daemon.h"
 #include "snooper/io/conf_host.h"
 #include "snooper/io/conf_yaml.h"
-#include "snooper/io/policy_yaml.h"
+#include "snooper/daemon_policy.h"
 
 #define DEFAULT_CONF "/etc/snooper/snooper.yaml"
 
@@ -28,21 +28,13 @@ static int usage(FILE *to, int status)
 	return status;
 }
 
-/* The files that policy.directory names, read and thrown away. */
-static int check_policy(const struct snp_conf *conf, struct conf_diag *diag)
-{
-	struct policy *policy = NULL;
-	int r = policy_read_configured(conf, &policy, diag);
-
-	policy_free(policy);
-	return r;
-}
-
 /*
- * The configuration, whole and checked, the policy's files too if they are to
- * be; or NULL, and everything wrong with it on stderr.
+ * The configuration, whole and checked; or NULL, and everything wrong with it on stderr. The
+ * policy's files too if policy is not NULL: *policy stays NULL when something is wrong with
+ * them, which with must_have is as bad.
  */
-static struct snp_conf *read_conf(const char *path, bool with_policy, int *status)
+static struct snp_conf *
+read_conf(const char *path, struct policy **policy, bool must_have, int *status)
 {
 	struct conf_diag diag = {0};
 	struct snp_conf *conf = NULL;
@@ -51,12 +43,14 @@ static struct snp_conf *read_conf(const char *path, bool with_policy, int *statu
 
 	if (!r)
 		r = conf_fill_from_host(conf, &diag);
-	if (!r && with_policy) {
-		r = check_policy(conf, &diag);
+	if (!r && policy) {
+		r = daemon_policy_read(conf, policy, &diag);
 		wrong = conf->policy.directory;
 	}
 	if (diag.text)
 		fputs(diag.text, stderr);
+	if (policy && !must_have && wrong != path)
+		r = 0; /* the daemon says what becomes of its endpoints */
 	*status = r ? EXIT_USAGE : EXIT_OK;
 	if (r && !diag.n_errors) {
 		fprintf(stderr, "snooperd: %s: %s\n", wrong, strerror(-r));
@@ -81,7 +75,7 @@ static int uninstall(const char *path, bool explicit_path)
 	int r, status = EXIT_FAILED;
 
 	if (explicit_path || !access(path, F_OK))
-		conf = read_conf(path, false, &status);
+		conf = read_conf(path, NULL, false, &status);
 	else
 		conf = snp_conf_new();
 	if (!conf)
@@ -101,6 +95,7 @@ int main(int argc, char **argv)
 		{"version", no_argument, NULL, 'V'},	  {0}};
 	const char *path = DEFAULT_CONF;
 	bool check = false, remove = false, explicit_path = false;
+	struct policy *policy = NULL;
 	struct snp_conf *conf;
 	int c, status;
 
@@ -129,12 +124,13 @@ int main(int argc, char **argv)
 		return usage(stderr, EXIT_USAGE);
 	if (remove)
 		return uninstall(path, explicit_path);
-	conf = read_conf(path, check, &status);
+	conf = read_conf(path, &policy, check, &status);
 	if (!conf)
 		return status;
 	if (check) {
+		policy_free(policy);
 		snp_conf_free(conf);
 		return EXIT_OK;
 	}
-	return daemon_run(path, conf);
+	return daemon_run(path, conf, policy);
 }

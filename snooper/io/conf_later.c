@@ -21,37 +21,8 @@ static bool tcp_is_off(const struct snp_conf *c)
 	return c->observe.tcp == SNP_TCP_OFF;
 }
 
-static bool names_are_all(const struct snp_conf *c)
-{
-	return c->observe.names_all;
-}
-
-static bool mode_is_not_enforce(const struct snp_conf *c)
-{
-	return c->policy.mode != SNP_POLICY_ENFORCE;
-}
-
-static bool mode_is_not_audit(const struct snp_conf *c)
-{
-	return c->policy.mode != SNP_POLICY_AUDIT;
-}
-
 static const struct later rows[] = {
 	{"observe.tcp", LATER " (answers over TCP are not learned yet)", tcp_is_off},
-	{"observe.names", LATER " (every name is learned)", names_are_all},
-	{"policy.mode",
-	 "NOTHING IS ENFORCED: 'enforce' is not in this version, and every connection is let "
-	 "through as with 'observe'",
-	 mode_is_not_enforce},
-	{"policy.mode",
-	 "NOTHING IS AUDITED: 'audit' is not in this version, and no connection is judged or "
-	 "reported, as with 'observe'",
-	 mode_is_not_audit},
-	{"policy.scope", LATER, NULL},
-	{"policy.directory", LATER " (its files are checked by snooperd -n only)", NULL},
-	{"policy.grace", LATER, NULL},
-	{"policy.live_flow_idle", LATER, NULL},
-	{"policy.on_error", LATER, NULL},
 	{"proxy.mute_after", LATER " (a proxy that hangs is not noticed)", NULL},
 	{"proxy.probe", LATER, NULL},
 	{"proxy.dwell", LATER, NULL},

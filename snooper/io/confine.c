@@ -21,8 +21,8 @@
 
 #include "snooper/base/log.h"
 
-#define KEPT	   (1ull << CAP_NET_ADMIN | 1ull << CAP_SYS_PTRACE)
-#define KEPT_NAMES "net_admin,sys_ptrace"
+#define KEPT	   (1ull << CAP_NET_ADMIN | 1ull << CAP_SYS_PTRACE | 1ull << CAP_BPF)
+#define KEPT_NAMES "net_admin,sys_ptrace,bpf"
 
 /* Without CAP_SETPCAP the set cannot be made smaller; a service manager has done it then. */
 static bool drop_bounding(void)

@@ -5,9 +5,8 @@
  * io: logs what it did, in one line. What stays:
  *   CAP_NET_ADMIN   attaching to cgroups on a reload; SO_MARK of the looks at the proxy
  *   CAP_SYS_PTRACE  the sockets of a proxy that is new or back, by pidfd_getfd(2)
+ *   CAP_BPF         the map that a new generation of policy is written to
  * and the system calls of the list in confine.c. For good: no new privileges.
- * CAP_BPF is for making maps and loading programs: what is open, or pinned and
- * ours, is used without it (Linux 5.19 and later).
  */
 #ifndef SNP_CONFINE_H
 #define SNP_CONFINE_H

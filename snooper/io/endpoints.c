@@ -36,6 +36,11 @@ void endpoints_free(struct endpoints *e)
 	free(e);
 }
 
+uint32_t endpoints_number(const struct endpoints *e, size_t i)
+{
+	return i < e->n ? e->globs[i].member.endpoint : 0;
+}
+
 size_t endpoints_find(const struct endpoints *e, uint32_t number)
 {
 	size_t i = 0;

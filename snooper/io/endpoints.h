@@ -37,6 +37,9 @@ void endpoints_audit(struct endpoints *e, struct maps *m);
 /* Is a cgroup missing among the members: to settle again, now and then? */
 bool endpoints_incomplete(const struct endpoints *e, struct maps *m);
 
+/* The number of the i-th endpoint of the configuration that was prepared. */
+uint32_t endpoints_number(const struct endpoints *e, size_t i);
+
 /* For status: of each endpoint its cgroups and what the audit found. Returns how many; *out is borrowed. */
 size_t endpoints_show(struct endpoints *e, struct maps *m, const struct snp_status_endpoint **out);
 /* Sockets of endpoints' processes that no hook sees as theirs, as of the last audit. */

@@ -205,7 +205,8 @@ static bool is_needed(const struct snp_conf *conf, enum maps_place place)
 {
 	if (place == MAPS_OWNING)
 		return conf->n_endpoints;
-	if (place == MAPS_PACKETS || conf->proxy.n_addresses)
+	if (place == MAPS_PACKETS || conf->proxy.n_addresses ||
+	    (place == MAPS_ASKING && conf->n_endpoints))
 		return true;
 	for (size_t i = 0; place == MAPS_ASKING && i < conf->observe.n_resolvers; i++)
 		if (addr_is_loopback(&conf->observe.resolvers[i]))

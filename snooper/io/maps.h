@@ -58,7 +58,7 @@ struct maps_program {
 	const char *name;
 	enum maps_place {
 		MAPS_PACKETS, /* on observe.cgroups, always */
-		MAPS_ASKING,  /* on observe.cgroups, for a proxy or a loopback resolver */
+		MAPS_ASKING, /* on observe.cgroups, for a proxy, a loopback resolver, or endpoints */
 		MAPS_SHOWING, /* on observe.cgroups, for a proxy */
 		MAPS_PROXY,   /* on proxy.cgroup */
 		MAPS_OWNING,  /* on observe.cgroups, for endpoints */

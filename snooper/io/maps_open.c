@@ -239,6 +239,14 @@ static int prepare(struct maps *m, const struct snp_conf *conf)
 		{m->skel->maps.snp_globs, 0},
 		{m->skel->maps.snp_endctl, 0},
 		{m->skel->maps.snp_missed, 0},
+		{m->skel->maps.snp_policy, 0},
+		{m->skel->maps.snp_rows, conf->limits.rows},
+		{m->skel->maps.snp_rows_given, conf->limits.rows},
+		{m->skel->maps.snp_flow, 0},
+		{m->skel->maps.snp_flows, 0},
+		{m->skel->maps.snp_heard, 0},
+		{m->skel->maps.snp_verdicts, 0},
+		{m->skel->maps.snp_hits, 0},
 	};
 
 	leave_out_tracing(m);

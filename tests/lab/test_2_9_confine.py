@@ -10,7 +10,7 @@ from daemon import Snooperd
 from servers import unbound
 
 # linux/capability.h
-NET_ADMIN, SYS_PTRACE = 1 << 12, 1 << 19
+NET_ADMIN, SYS_PTRACE, BPF = 1 << 12, 1 << 19, 1 << 39
 
 # Sanitizers need it off (make check-lab-asan).
 SECCOMP = os.environ.get('SNOOPERD_SECCOMP', 'on')
@@ -24,17 +24,17 @@ def process(snooperd):
         return {key: value.strip() for key, _, value in (line.partition(':') for line in f)}
 
 
-def test_2_9_running_snooperd_holds_two_capabilities(snooperd):
+def test_2_9_running_snooperd_holds_three_capabilities(snooperd):
     status = process(snooperd)
     for kind in 'CapPrm', 'CapEff', 'CapBnd':
-        assert int(status[kind], 16) == NET_ADMIN | SYS_PTRACE, kind
+        assert int(status[kind], 16) == NET_ADMIN | SYS_PTRACE | BPF, kind
     for kind in 'CapInh', 'CapAmb':
         assert int(status[kind], 16) == 0, kind
     assert status['NoNewPrivs'] == '1'
     assert (status['Seccomp'], status['Seccomp_filters']) == {'on': ('2', '1'), 'off': ('0', '0')}[SECCOMP]
     told = re.findall(r'level=info event=confined (.*)', snooperd.output())
     assert len(told) == 1
-    assert told[0].startswith('capabilities=net_admin,sys_ptrace bounding_set=narrowed '
+    assert told[0].startswith('capabilities=net_admin,sys_ptrace,bpf bounding_set=narrowed '
                               f'no_new_privs=yes dumpable={NO[SECCOMP]} seccomp={SECCOMP} ')
 
 
@@ -55,7 +55,7 @@ def test_2_9_seccomp_can_be_turned_off_and_says_so(lab, monkeypatch):
     lab.node.resolve_by(lab.outside.ip4)
     snooperd = Snooperd(lab).start()
     assert process(snooperd)['Seccomp'] == '0'
-    assert int(process(snooperd)['CapEff'], 16) == NET_ADMIN | SYS_PTRACE
+    assert int(process(snooperd)['CapEff'], 16) == NET_ADMIN | SYS_PTRACE | BPF
     assert re.search(r'event=confined .* dumpable=yes seccomp=off ', snooperd.output())
     lab.node.getaddrinfo('a.off.test', family=4)
     snooperd.wait_for('a.off.test')

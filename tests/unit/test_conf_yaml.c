@@ -378,16 +378,9 @@ static void what_does_nothing_yet_is_said_once(void **state)
 		{"export: {socket: /run/x, socket_group: root}\n", NULL},
 		{"export: {metrics: 127.0.0.1:9953}\n", NULL},
 		{"observe: {tcp: segments, names: matched}\n",
-		 "1:16: warning: observe.tcp: " LATER " (answers over TCP are not learned yet)\n"
-		 "1:33: warning: observe.names: " LATER " (every name is learned)\n"},
-		{"policy: {mode: enforce}\n",
-		 "1:16: warning: policy.mode: NOTHING IS ENFORCED: 'enforce' is not in this "
-		 "version, and every connection is let through as with 'observe'\n"},
-		{"policy: {mode: audit}\n",
-		 "1:16: warning: policy.mode: NOTHING IS AUDITED: 'audit' is not in this version, "
-		 "and no connection is judged or reported, as with 'observe'\n"},
-		{"policy: {grace: 5s, scope: node}\n", "1:17: warning: policy.grace: " LATER "\n"
-						       "1:28: warning: policy.scope: " LATER "\n"},
+		 "1:16: warning: observe.tcp: " LATER " (answers over TCP are not learned yet)\n"},
+		{"policy: {mode: enforce, grace: 5s, scope: node}\n", NULL},
+		{"policy: {mode: audit, on_error: allow, live_flow_idle: 5m}\n", NULL},
 		{"proxy: {mute_after: {queries: 5, time: 1s}}\n",
 		 "1:9: warning: proxy.mute_after: " LATER " (a proxy that hangs is not noticed)\n"},
 		{"ha: {node: a, cluster: b}\n",

@@ -23,7 +23,7 @@
 #include "snooper/base/log.h"
 #include "snooper/io/confine.h"
 
-#define KEPT (1ull << CAP_NET_ADMIN | 1ull << CAP_SYS_PTRACE)
+#define KEPT (1ull << CAP_NET_ADMIN | 1ull << CAP_SYS_PTRACE | 1ull << CAP_BPF)
 
 /* The wait status of a child that confines itself and then exits with what act() returned. */
 static int confined(int (*act)(void))

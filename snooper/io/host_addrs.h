@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * host_addrs.h - this host's own addresses, as the kernel lists them in our network namespace.
+ *
+ * io. From /proc/self/net, which takes no socket and no privilege.
+ */
+#ifndef SNP_HOST_ADDRS_H
+#define SNP_HOST_ADDRS_H
+
+#include <stddef.h>
+
+#include "bpf/snp_types.h"
+
+/* Loopback's left out. Replaces *out, sorted; what could not be read stays. 1: they changed; 0; -errno. */
+int host_addrs_read(struct snp_addr **out, size_t *n);
+
+#endif
