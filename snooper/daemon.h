@@ -27,7 +27,15 @@ struct event_base;
 struct metrics_http;
 
 /* A full reading of the maps, in slices: at start, after lost news, and now and then. */
-enum scan_stage { SCAN_IDLE, SCAN_LEARNED, SCAN_GRANTED, SCAN_NAMES };
+enum scan_stage {
+	SCAN_IDLE,
+	SCAN_LEARNED,
+	SCAN_GRANTED,
+	SCAN_NAMES,
+	SCAN_ROWS,
+	SCAN_ROWS_GIVEN,
+	SCAN_FLOWS,
+};
 struct scan {
 	enum scan_stage stage;
 	struct maps_pos pos;

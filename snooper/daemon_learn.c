@@ -5,8 +5,9 @@
 #include "snooper/base/clock.h"
 #include "snooper/base/log.h"
 #include "snooper/daemon.h"
+#include "snooper/io/maps_policy.h"
 
-#define SCAN_ROWS    512 /* a slice: well under a millisecond */
+#define SCAN_SLICE   512 /* rows: a slice: well under a millisecond */
 #define EXPIRE_FACTS 512 /* at two look-ups each */
 
 /* How long a name without a fact is kept: until it was asked for. */
@@ -168,13 +169,23 @@ bool daemon_scan_step(struct daemon *d)
 
 	switch (s->stage) {
 	case SCAN_LEARNED:
-		r = maps_walk_facts(d->maps, MAPS_LEARNED, &s->pos, SCAN_ROWS, scan_fact, d);
+		r = maps_walk_facts(d->maps, MAPS_LEARNED, &s->pos, SCAN_SLICE, scan_fact, d);
 		break;
 	case SCAN_GRANTED:
-		r = maps_walk_facts(d->maps, MAPS_GRANTED, &s->pos, SCAN_ROWS, scan_fact, d);
+		r = maps_walk_facts(d->maps, MAPS_GRANTED, &s->pos, SCAN_SLICE, scan_fact, d);
 		break;
 	case SCAN_NAMES:
-		r = maps_walk_names(d->maps, &s->pos, SCAN_ROWS, scan_name, d);
+		r = maps_walk_names(d->maps, &s->pos, SCAN_SLICE, scan_name, d);
+		break;
+	case SCAN_ROWS:
+	case SCAN_ROWS_GIVEN:
+		r = maps_collect_rows(d->maps, s->stage == SCAN_ROWS ? MAPS_LEARNED : MAPS_GRANTED,
+				      &s->pos, SCAN_SLICE,
+				      s->started_ns - d->conf->policy.grace_ns);
+		break;
+	case SCAN_FLOWS:
+		r = maps_collect_flows(d->maps, &s->pos, SCAN_SLICE, s->started_ns,
+				       d->conf->policy.live_flow_idle_ns);
 		break;
 	case SCAN_IDLE:
 		return false;
@@ -184,7 +195,7 @@ bool daemon_scan_step(struct daemon *d)
 	if (r < 0)
 		log_warn("event=scan-failed stage=%d errno=%d", s->stage, -r);
 	s->pos = (struct maps_pos){0};
-	s->stage = s->stage == SCAN_NAMES ? SCAN_IDLE : s->stage + 1;
+	s->stage = s->stage == SCAN_FLOWS ? SCAN_IDLE : s->stage + 1;
 	if (s->stage == SCAN_IDLE && s->again)
 		daemon_scan_start(d); /* news was lost behind where it had been */
 	return s->stage != SCAN_IDLE;
