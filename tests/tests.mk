@@ -6,6 +6,10 @@ $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libsnooper.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS) -lcmocka -o $@
 
+# Policies at random, and what they mean.
+POLICY_MODEL := $(O)/tests/policy_random.o $(O)/tests/policy_reference.o $(O)/tests/policy_tables.o
+$(O)/tests/unit/test_policy_compile $(O)/tests/unit/test_policy_reload: $(POLICY_MODEL)
+
 .PHONY: check check-unit
 check: check-unit
 check-unit: $(UNIT)
