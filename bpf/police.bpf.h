@@ -264,8 +264,11 @@ static __always_inline enum police police_packet(struct __sk_buff *skb)
 		sk = bpf_sk_fullsock(sk);
 	if (sk)
 		raw = sk->type == SOCK_RAW_TYPE;
-	if (!raw && police_resolver(&c.key.to))
-		return snp_class_at(tables, class)->flags & SNP_CLASS_DNS ? POLICE_ASK : POLICE_GO;
+	if (!raw && police_resolver(&c.key.to)) {
+		if (!(snp_class_at(tables, class)->flags & SNP_CLASS_DNS))
+			return POLICE_GO;
+		return is.tcp ? POLICE_ASK_TCP : POLICE_ASK;
+	}
 	if (addr_is_loopback(&c.key.to.addr))
 		return POLICE_GO;
 	if (sk)

@@ -18,6 +18,7 @@
 #include "bpf/snp_proxy.h"
 #include "bpf/snp_question.h"
 #include "bpf/snp_stat.h"
+#include "bpf/snp_stream.h"
 #include "bpf/snp_verdict.h"
 
 #ifdef SNP_DEFINE_MAPS
@@ -151,6 +152,14 @@ struct snp_flow_map {
 	__type(value, struct snp_flow_ways);
 };
 SNP_MAP struct snp_flow_map snp_flow SEC(".maps");
+
+struct snp_stream_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct snp_stream);
+};
+SNP_MAP struct snp_stream_map snp_stream SEC(".maps");
 
 struct snp_flows_map {
 	__uint(type, BPF_MAP_TYPE_HASH);

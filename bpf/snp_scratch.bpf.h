@@ -20,6 +20,8 @@
 
 #define SNP_SCRATCH_SLOTS 4
 
+enum { STREAM_GOES, STREAM_REFUSED, STREAM_SHAPE, STREAM_GAP };
+
 struct snp_scratch_slot {
 	__u64 busy;
 	/* snp_commit.bpf.h: what is being written */
@@ -50,6 +52,13 @@ struct snp_scratch_slot {
 	struct snp_match_marks marks;
 	struct snp_match_at walked;
 	struct row_want want;
+	/* police_tcp.bpf.h: a segment being read */
+	struct stream {
+		struct snp_stream now;
+		__u32 pos, end; /* in the packet */
+		__u32 message;	/* length of the one being read */
+		__u32 stop;	/* STREAM_*: why it may not go */
+	} stream;
 	struct snp_name_row name;
 	struct snp_event event;
 	struct dns_walk walk;
@@ -99,10 +108,13 @@ int snp_row_put(__u32 at); /* slot->want */
 enum police {
 	POLICE_GO,
 	POLICE_STOP,
-	POLICE_ASK, /* go if it is a question that rules.dns allow */
+	POLICE_ASK,	/* go if it is a question that rules.dns allow */
+	POLICE_ASK_TCP, /* go if it holds such questions only */
 };
 int snp_police(struct __sk_buff *skb);
 int snp_may_ask(struct __sk_buff *skb, __u32 at);
 int snp_heard_from(struct __sk_buff *skb);
+int snp_police_tcp(struct __sk_buff *skb); /* 1: a segment to a resolver may go */
+int snp_scratch_any(void);		   /* a slot's index, claimed, or -1 */
 
 #endif

@@ -77,6 +77,9 @@
 	  "a flow that is judged anew by each packet: no room to "                                 \
 	  "remember it")                                                                           \
 	X(NO_JUDGE, "no_judge", "refused: too many flows being judged at this moment")             \
+	X(TCP_SHAPE, "tcp_question_cut",                                                           \
+	  "segments held back: part of a name, or no question at all")                             \
+	X(TCP_WAITS, "tcp_question_waits", "segments held back behind another one")                \
 	X(UNMATCHED, "unmatched", "answers not kept: observe.names is matched, and no selector is")
 
 /* What happened. X(NAME, "name in status and metrics", "help") */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* stages.bpf.c - the stages of a run that are verified by themselves (snp_scratch.bpf.h). */
 #include "bpf/snp_commit.bpf.h"
-#include "bpf/police.bpf.h"
+#include "bpf/police_tcp.bpf.h"
 
 /* When the first slot of this CPU is busy. */
 __attribute__((noinline)) int snp_scratch_claim(void)
@@ -134,6 +134,20 @@ __attribute__((noinline)) int snp_judge_slot(__u32 at, __u32 slot)
 __attribute__((noinline)) int snp_police(struct __sk_buff *skb)
 {
 	return police_packet(skb);
+}
+
+/* May a TCP segment to a resolver go? 1, or 0: refused, and counted. */
+__attribute__((noinline)) int snp_police_tcp(struct __sk_buff *skb)
+{
+	return police_tcp(skb);
+}
+
+/* A slot's index, claimed; -1: none is free (counted). */
+__attribute__((noinline)) int snp_scratch_any(void)
+{
+	int at = bpf_get_smp_processor_id() * SNP_SCRATCH_SLOTS;
+
+	return snp_scratch_take(at) ? at : snp_scratch_claim();
 }
 
 /* A packet came to an endpoint's socket. */

@@ -243,6 +243,7 @@ static int prepare(struct maps *m, const struct snp_conf *conf)
 		{m->skel->maps.snp_rows, conf->limits.rows},
 		{m->skel->maps.snp_rows_given, conf->limits.rows},
 		{m->skel->maps.snp_flow, 0},
+		{m->skel->maps.snp_stream, 0},
 		{m->skel->maps.snp_flows, 0},
 		{m->skel->maps.snp_heard, 0},
 		{m->skel->maps.snp_verdicts, 0},
