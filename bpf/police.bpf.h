@@ -165,6 +165,7 @@ struct police_case {
 	struct snp_flow_ways *ways; /* of its socket, or NULL */
 	__u64 cgroup_id;
 	__u32 keep; /* remember the flow when it is admitted */
+	__u32 cut;  /* out: it was admitted before, and has just been refused */
 };
 
 /* The policy in force that is more than watched, or NULL. */
@@ -184,7 +185,7 @@ static __always_inline int police_counts(__u32 v)
 
 /* f is the flow, known from before, or NULL. 1: it may go. */
 static __always_inline int
-police_judge(const struct police_case *c, struct snp_flow *f, __u64 now_ns, __u32 again)
+police_judge(struct police_case *c, struct snp_flow *f, __u64 now_ns, __u32 again)
 {
 	__u32 index, v;
 	struct judge *j = judge_claim(&index);
@@ -214,13 +215,14 @@ police_judge(const struct police_case *c, struct snp_flow *f, __u64 now_ns, __u3
 		if (f)
 			f->verdict = SNP_VERDICT_DENY_WITHDRAWN;
 		may = snp_judged(index, c->cgroup_id, again ? SNP_VERDICT_DENY_WITHDRAWN : v);
+		c->cut = again && !may;
 	}
 	judge_give(j);
 	return may;
 }
 
 /* 1: what c's socket sends may go. This is what each packet of a stream pays. */
-static __always_inline int police_flow(const struct police_case *c)
+static __always_inline int police_flow(struct police_case *c)
 {
 	struct snp_flow *f = c->ways ? flow_of(c->ways, &c->key.to) : NULL;
 	__u64 now_ns = bpf_ktime_get_boot_ns();
@@ -279,7 +281,49 @@ static __always_inline enum police police_packet(struct __sk_buff *skb)
 		return POLICE_GO;
 	c.key.cookie = bpf_get_socket_cookie(skb);
 	c.keep = !raw;
-	return police_flow(&c) ? POLICE_GO : POLICE_STOP;
+	if (police_flow(&c))
+		return POLICE_GO;
+	if (c.cut && is.tcp)
+		snp_cut(skb);
+	return POLICE_STOP;
+}
+
+/* Have the packet's connection ended: its addresses, as its socket has them, to the daemon. */
+static __always_inline int police_cut(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct snp_event_cut *e;
+
+	if (sk)
+		sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return 0;
+	e = bpf_ringbuf_reserve(&snp_ring, sizeof(*e), 0);
+	if (!e) {
+		snp_count(SNP_STAT_VERDICTS_LOST);
+		return 0;
+	}
+	__builtin_memset(e, 0, sizeof(*e));
+	e->version = SNP_EVENT_CUT;
+	e->local_port = sk->src_port;
+	e->remote_port = bpf_ntohs(sk->dst_port);
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		addr_from_v4(&e->local, sk->src_ip4);
+		addr_from_v4(&e->remote, sk->dst_ip4);
+	} else {
+		e->local.w[0] = sk->src_ip6[0];
+		e->local.w[1] = sk->src_ip6[1];
+		e->local.w[2] = sk->src_ip6[2];
+		e->local.w[3] = sk->src_ip6[3];
+		e->remote.w[0] = sk->dst_ip6[0];
+		e->remote.w[1] = sk->dst_ip6[1];
+		e->remote.w[2] = sk->dst_ip6[2];
+		e->remote.w[3] = sk->dst_ip6[3];
+	}
+	e->ts_ns = bpf_ktime_get_boot_ns();
+	e->cookie = bpf_get_socket_cookie(skb);
+	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
+	return 0;
 }
 
 /* The question in the slot, of an endpoint with rules.dns. 1: it may be asked. */

@@ -23,8 +23,8 @@ struct segment {
 	__u32 syn;
 };
 
-/* 0, or -1: no TCP that can be read. */
-static __always_inline int segment_read(struct __sk_buff *skb, struct segment *s)
+/* 0, or -1: no TCP that can be read. Not inlined: for its stack. */
+static __attribute__((noinline)) int segment_read(struct __sk_buff *skb, struct segment *s)
 {
 	struct tcphdr tcp;
 	__u32 next = IPPROTO_TCP, off;
@@ -69,12 +69,12 @@ static __always_inline __u32 stream_load(struct __sk_buff *skb, struct snp_scrat
 {
 	struct stream *s = &slot->stream;
 	struct dns_walk *w = &slot->walk;
-	__u32 have = s->now.have & 0xf, left = stream_left(s), skip = 0, i;
+	__u32 have = s->now.have & 0xf, left = stream_left(s), skip = 0;
 	__u8 field[2] = {s->now.head[0], s->now.head[1]};
 	__u64 held = have > 2 ? have - 2 : 0, n;
 
-	for (i = 0; i < 12; i++)
-		w->msg[i] = s->now.head[2 + i];
+	dns_put_word(w->msg, dns_word(s->now.head + 2));
+	dns_put_word(w->msg + 8, dns_word(s->now.head + 10));
 	if (have < 2) {
 		skip = 2 - have;
 		if (left < skip)
@@ -100,14 +100,14 @@ static __always_inline __u32 stream_load(struct __sk_buff *skb, struct snp_scrat
 /* What is there of a message is too short to judge: may it go, remembered? It holds no name. */
 static __always_inline int stream_keep(struct __sk_buff *skb, struct stream *s)
 {
-	__u32 have = s->now.have & 0xf, left = stream_left(s), i;
+	__u64 have = s->now.have & 0xf, left = stream_left(s);
 
 	if (have + left > STREAM_HEAD)
 		return -1;
-	for (i = 0; i < STREAM_HEAD; i++)
-		if (i < left &&
-		    bpf_skb_load_bytes(skb, s->pos + i, &s->now.head[(have + i) & 0xf], 1))
-			return -1;
+	asm volatile("%0 &= 0xf" : "+r"(have));
+	asm volatile("%0 &= 0xf" : "+r"(left));
+	if (left && bpf_skb_load_bytes(skb, s->pos, s->now.head + have, left))
+		return -1;
 	s->now.have = have + left;
 	s->pos = s->end;
 	return 0;
@@ -224,6 +224,10 @@ static __always_inline int police_tcp(struct __sk_buff *skb)
 	if (stop == STREAM_SHAPE || stop == STREAM_GAP)
 		snp_count(stop == STREAM_GAP ? SNP_STAT_TCP_WAITS : SNP_STAT_TCP_SHAPE);
 	snp_scratch_give(slot);
+	if (stop == STREAM_REFUSED && !kept->told) {
+		kept->told = 1;
+		snp_cut(skb);
+	}
 	return !stop || snp_policy_head(tables)->mode != SNP_MODE_ENFORCE;
 }
 

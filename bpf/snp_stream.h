@@ -17,8 +17,10 @@ struct snp_stream {
 	__u32 next;  /* sequence number behind what has left */
 	__u32 left;  /* bytes to come of a message that may be asked */
 	__u32 have;  /* bytes in head: of a message that is cut before its name */
-	__u8 head[16];
+	__u32 told;  /* that it asked for a name that it may not */
+	__u32 reserved;
+	__u8 head[32]; /* more than is ever held: it is read and written in one go */
 };
-SNP_ASSERT(sizeof(struct snp_stream) == 32, "snp_stream is a socket's storage");
+SNP_ASSERT(sizeof(struct snp_stream) == 56, "snp_stream is a socket's storage");
 
 #endif

@@ -57,4 +57,20 @@ struct snp_event_verdict {
 };
 SNP_ASSERT(sizeof(struct snp_event_verdict) == 48, "told in the ring");
 
+/*
+ * A connection that cannot go on: it asked for a name that may not be asked, or policy withdrew
+ * it. The daemon ends it (SOCK_DESTROY), so that its owner knows at once.
+ */
+#define SNP_EVENT_CUT 0x43 /* in place of SNP_EVENT_VERSION */
+struct snp_event_cut {
+	__u64 ts_ns;
+	__u64 cookie; /* of the socket */
+	struct snp_addr local;
+	__u16 version;		       /* SNP_EVENT_CUT */
+	__u16 local_port, remote_port; /* host order */
+	__u16 reserved[5];
+	struct snp_addr remote;
+};
+SNP_ASSERT(sizeof(struct snp_event_cut) == 64, "told in the ring");
+
 #endif

@@ -142,6 +142,12 @@ __attribute__((noinline)) int snp_police_tcp(struct __sk_buff *skb)
 	return police_tcp(skb);
 }
 
+/* Have the connection of the packet ended by the daemon. */
+__attribute__((noinline)) int snp_cut(struct __sk_buff *skb)
+{
+	return police_cut(skb);
+}
+
 /* A slot's index, claimed; -1: none is free (counted). */
 __attribute__((noinline)) int snp_scratch_any(void)
 {

@@ -27,6 +27,7 @@
 #include "snooper/io/links.h"
 #include "snooper/io/metrics_http.h"
 #include "snooper/io/proxy_seed.h"
+#include "snooper/io/sock_destroy.h"
 
 #define RING_TURN	256 /* records taken in one turn of the loop */
 #define DRAIN_MS	50
@@ -235,6 +236,13 @@ static int start_loop(struct daemon *d)
 {
 	unsigned int watchdog_ms = (unsigned int)(systemd_watchdog_us() / 1000);
 	int r = maps_ring_start(d->maps, daemon_news, d);
+
+	maps_ring_cuts(d->maps, daemon_policy_cut);
+	d->policy.destroy_fd = sock_destroy_open();
+	if (d->policy.destroy_fd < 0)
+		log_warn("event=sock-destroy-missing errno=%d hint=\"a connection that policy ends "
+			 "is left to its own time-out\"",
+			 -d->policy.destroy_fd);
 
 	if (!r)
 		r = add_event(d, &d->drain, -1, 0, on_ring, 0);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "snooper/base/cleanup.h"
 #include "snooper/base/log.h"
@@ -16,6 +17,7 @@
 #include "snooper/io/maps_policy.h"
 #include "snooper/io/policy_match.h"
 #include "snooper/io/policy_yaml.h"
+#include "snooper/io/sock_destroy.h"
 
 int daemon_policy_read(const struct snp_conf *conf, struct policy **out, struct conf_diag *diag)
 {
@@ -271,6 +273,19 @@ void daemon_policy_fini(struct daemon *d)
 	match_tables_fini(&p->automata);
 	policy_ids_free(p->ids);
 	free(p->host);
+	if (p->destroy_fd > 0)
+		close(p->destroy_fd);
+}
+
+void daemon_policy_cut(void *ctx, const struct snp_event_cut *cut)
+{
+	struct daemon *d = ctx;
+	struct daemon_policy *p = &d->policy;
+
+	if (p->destroy_fd > 0 && !sock_destroy(p->destroy_fd, cut))
+		p->cut++;
+	else
+		p->not_cut++;
 }
 
 /* --- what it says of a name --- */

@@ -8,6 +8,7 @@
 #ifndef SNP_DAEMON_POLICY_H
 #define SNP_DAEMON_POLICY_H
 
+#include "bpf/snp_verdict.h"
 #include "snooper/core/policy_compile.h"
 #include "snooper/io/conf_diag.h"
 #include "snooper/io/maps.h"
@@ -25,6 +26,8 @@ struct daemon_policy {
 	uint32_t generation;
 	bool unread; /* the files could not be read at start: what an earlier daemon put in force stays */
 	bool locked; /* it could not be read at start: its endpoints may do nothing (policy.on_error) */
+	int destroy_fd;	       /* sock_destroy.h, from 1; 0: none */
+	uint64_t cut, not_cut; /* connections ended; those of other network namespaces, or gone */
 	uint64_t loaded_ns, given, not_given; /* when; rows written for what was known before */
 };
 
@@ -48,6 +51,9 @@ void daemon_policy_look_again(struct daemon *d);
 /* A fact of another origin than the kernel: what policy makes of it. */
 void daemon_policy_grant(struct daemon *d, const struct snp_name_key *key,
 			 const struct snp_addr *addr, uint64_t expiry_ns);
+
+/* The kernel refuses a connection that was there: have its owner know at once. */
+void daemon_policy_cut(void *ctx, const struct snp_event_cut *cut);
 
 /* The toFQDNs selectors, as written, that a name matches: up to room of them. Borrowed. */
 size_t daemon_policy_selectors(const struct daemon *d, const uint8_t *wire, size_t len,

@@ -82,6 +82,8 @@ static int on_record(void *ctx, void *data, size_t size)
 	if (size >= SNP_EVENT_HEADER && e->version == SNP_EVENT_VERSION &&
 	    e->nfacts <= SNP_EVENT_FACTS && size >= SNP_EVENT_BYTES(e->nfacts))
 		m->event(m->event_ctx, e);
+	if (size >= sizeof(struct snp_event_cut) && e->version == SNP_EVENT_CUT && m->cut)
+		m->cut(m->event_ctx, data);
 	/* A negative number ends the reading, behind this record. */
 	return m->ring_left-- ? 0 : -EAGAIN;
 }
@@ -92,6 +94,11 @@ int maps_ring_start(struct maps *m, maps_event_fn event, void *ctx)
 	m->event_ctx = ctx;
 	m->ring = ring_buffer__new(MAP_FD(m, snp_ring), on_record, m, NULL);
 	return m->ring ? 0 : -errno;
+}
+
+void maps_ring_cuts(struct maps *m, maps_cut_fn cut)
+{
+	m->cut = cut;
 }
 
 int maps_ring_fd(const struct maps *m)

@@ -24,6 +24,7 @@
 #include "bpf/snp_kconf.h"
 #include "bpf/snp_proxy.h"
 #include "bpf/snp_stat.h"
+#include "bpf/snp_verdict.h"
 #include "snooper/core/conf.h"
 #include "snooper/core/metrics.h"
 #include "snooper/core/status.h"
@@ -77,6 +78,9 @@ int maps_configure(struct maps *m, struct snp_kconf *conf);
  * returns how many there were, or -EAGAIN after `most` of them: call again.
  */
 typedef void (*maps_event_fn)(void *ctx, const struct snp_event *e);
+/* Connections that are to be ended (snp_verdict.h): told to cut(), with the ctx of maps_ring_start(). */
+typedef void (*maps_cut_fn)(void *ctx, const struct snp_event_cut *cut);
+void maps_ring_cuts(struct maps *m, maps_cut_fn cut);
 int maps_ring_fd(const struct maps *m);
 int maps_ring_start(struct maps *m, maps_event_fn event, void *ctx);
 int maps_ring_consume(struct maps *m, unsigned int most);

@@ -13,6 +13,7 @@ struct maps {
 	struct snooper_bpf *skel;
 	struct ring_buffer *ring;
 	maps_event_fn event;
+	maps_cut_fn cut;
 	void *event_ctx;
 	struct maps_seen {
 		uint32_t names, learned, granted;
