@@ -22,7 +22,7 @@
 #define SNP_POLICY_TABLES 0
 #define SNP_POLICY_KEPT	  1
 #define SNP_POLICY_BANK	  2
-#define SNP_POLICY_MAGIC  0x706f6c31u
+#define SNP_POLICY_MAGIC  0x706f6c32u
 
 #define SNP_TABLE_ALIGN	 64
 #define SNP_RANGES_BITS	 17 /* fewer than 2^17 ranges a table */
@@ -81,18 +81,22 @@ struct snp_ports {
 	__u32 reserved;
 };
 
-/* What an identity, or a set of rules.dns, allows a class. */
-#define SNP_ALLOW_DNS 0x80000000u /* or-ed to the class: identity is a set of rules.dns selectors */
+/*
+ * What an identity allows a class, in two steps: identities that each class allows the same are
+ * one group, and a group allows a class a port set. A set of rules.dns selectors is known by its group.
+ */
+#define SNP_ALLOW_GROUP 0xffffffffu /* in place of a class: `ports` is the identity's group */
+#define SNP_ALLOW_DNS	0x80000000u /* or-ed to the class: of rules.dns, `ports` is 1 */
 struct snp_allow {
-	__u32 class, identity; /* class 0: a free entry */
-	__u32 ports;	       /* a port set; with SNP_ALLOW_DNS 1 */
+	__u32 class, identity; /* class 0: a free entry. identity: or a group */
+	__u32 ports;
 	__u32 reserved;
 };
 
 /* What an automaton gives out: 0 is none. */
 struct snp_out {
 	__u32 identity; /* of the toFQDNs selectors matched */
-	__u32 dns;	/* number of the set of rules.dns selectors matched */
+	__u32 dns;	/* group of the set of rules.dns selectors matched */
 };
 
 /* How a flow was judged; the numbers are shown and stored: append only. */

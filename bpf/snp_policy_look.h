@@ -114,8 +114,8 @@ snp_match_inline __u32 snp_hash_allow(__u32 class, __u32 identity)
 	return h ^ h >> 13;
 }
 
-/* The port set that an identity allows a class, 0: none. With SNP_ALLOW_DNS in class: 1 when it may be asked. */
-snp_match_inline __u32 snp_allowed(const __u8 *tables, __u32 class, __u32 identity)
+/* What stands in snp_allow, 0: nothing. */
+snp_match_inline __u32 snp_allow_look(const __u8 *tables, __u32 class, __u32 identity)
 {
 	const struct snp_policy_head *h = snp_policy_head(tables);
 	__u32 at = snp_hash_allow(class, identity), i;
@@ -131,6 +131,19 @@ snp_match_inline __u32 snp_allowed(const __u8 *tables, __u32 class, __u32 identi
 			break;
 	}
 	return 0;
+}
+
+/*
+ * The port set that an identity allows a class, 0: none. With SNP_ALLOW_DNS in class: 1 when a
+ * name with that group of rules.dns may be asked for.
+ */
+snp_match_inline __u32 snp_allowed(const __u8 *tables, __u32 class, __u32 identity)
+{
+	__u32 group = identity;
+
+	if (!(class & SNP_ALLOW_DNS))
+		group = snp_allow_look(tables, SNP_ALLOW_GROUP, identity);
+	return group ? snp_allow_look(tables, class, group) : 0;
 }
 
 snp_match_inline __u64 snp_be64(const __u8 *b)

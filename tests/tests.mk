@@ -145,7 +145,7 @@ $(O)/tests/bench/bench_parse.o: $(O)/tests/bench/floor.skel.h
 $(BENCH_C): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(RIG_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lbpf -o $@
-$(O)/tests/bench/bench_cache $(O)/tests/bench/bench_match: $(O)/libsnooper.a
+$(O)/tests/bench/bench_cache $(O)/tests/bench/bench_match $(O)/tests/bench/bench_policy: $(O)/libsnooper.a
 bench: all $(O)/tests/bench/lookups $(BENCH_C)
 	$(Q)scripts/fetch-servers.sh
 	$(Q)scripts/fetch-grpc-js.sh

@@ -82,6 +82,54 @@ static int add_addresses(const struct policy_input *in, const struct policy_rule
 	return e;
 }
 
+/* What selectors allow the class at hand. */
+struct granting {
+	uint32_t *ports; /* by index in names */
+	struct policy_grant *list;
+	size_t n, room;
+};
+
+static int grant(struct policy_ports *p, struct granting *g, size_t name, uint32_t ports)
+{
+	struct policy_grant *more;
+
+	if (g->n == g->room) {
+		size_t room = g->room ? g->room * 2 : 64;
+
+		more = realloc(g->list, room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		g->list = more;
+		g->room = room;
+	}
+	if (!g->ports[name])
+		g->list[g->n++].name = name;
+	return policy_ports_union(p, g->ports[name], ports, &g->ports[name]);
+}
+
+/* To the class, and ready for the next one. */
+static int take_grants(struct granting *g, struct policy_grant **out, size_t *n)
+{
+	struct policy_grant *all = malloc((g->n + 1) * sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	for (size_t i = 0; i < g->n; i++) {
+		all[i] = (struct policy_grant){g->list[i].name, g->ports[g->list[i].name]};
+		g->ports[g->list[i].name] = 0;
+	}
+	*out = all;
+	*n = g->n;
+	g->n = 0;
+	return 0;
+}
+
+static void granting_fini(struct granting *g)
+{
+	free(g->list);
+	free(g->ports);
+}
+
 /* What one class is made from. */
 struct making {
 	const struct policy_input *in;
@@ -89,26 +137,24 @@ struct making {
 	struct policy_ports *ports;
 	struct policy_ranges *ranges;
 	struct policy_class *class;
+	struct granting fqdns, dns;
 };
 
-static int add_fqdns(const struct making *m, const struct policy_rule *rule, uint32_t ports)
+static int add_fqdns(struct making *m, const struct policy_rule *rule, uint32_t ports)
 {
 	int e = 0;
 
 	for (size_t i = 0; i < rule->n_fqdns && !e; i++) {
-		uint32_t *have;
 		size_t at;
 
 		e = policy_names_find(m->in->names, m->ids, &rule->fqdns[i], &at);
-		if (e)
-			return e;
-		have = &m->class->ports[at];
-		e = policy_ports_union(m->ports, *have, ports, have);
+		if (!e)
+			e = grant(m->ports, &m->fqdns, at, ports);
 	}
 	return e;
 }
 
-static int add_dns(const struct making *m, const struct policy_rule *rule)
+static int add_dns(struct making *m, const struct policy_rule *rule)
 {
 	int e = 0;
 
@@ -119,12 +165,12 @@ static int add_dns(const struct making *m, const struct policy_rule *rule)
 
 		e = policy_names_find(m->in->names, m->ids, &rule->dns[i], &at);
 		if (!e)
-			m->class->dns[at] = true;
+			e = grant(m->ports, &m->dns, at, 1);
 	}
 	return e;
 }
 
-static int add_rule(const struct making *m, const struct policy_rule *rule)
+static int add_rule(struct making *m, const struct policy_rule *rule)
 {
 	uint32_t ports;
 	int e = policy_ports_of(m->ports, rule->ports, rule->n_ports, &ports);
@@ -138,7 +184,7 @@ static int add_rule(const struct making *m, const struct policy_rule *rule)
 
 /* --- a class: the specs that are its key, by their index --- */
 
-static int add_spec(const struct making *m, const struct policy_spec *spec)
+static int add_spec(struct making *m, const struct policy_spec *spec)
 {
 	int e = 0;
 
@@ -183,14 +229,11 @@ static int take_ranges(const struct making *m)
 
 static int make_class(struct making *m, const uint32_t *specs, size_t n)
 {
-	size_t names = m->in->names->n + 1;
 	int e = 0;
 
-	m->class->ports = calloc(names, sizeof(*m->class->ports));
-	m->class->dns = calloc(names, sizeof(*m->class->dns));
 	m->ranges = policy_ranges_new();
-	if (!m->class->ports || !m->class->dns || !m->ranges)
-		e = -ENOMEM;
+	if (!m->ranges)
+		return -ENOMEM;
 	for (size_t i = 0; i < n && !e; i++) {
 		if (specs[i] == POLICY_LOCKED)
 			m->class->flags |= SNP_CLASS_DEFAULT_DENY | SNP_CLASS_DNS;
@@ -199,6 +242,10 @@ static int make_class(struct making *m, const uint32_t *specs, size_t n)
 	}
 	if (!e)
 		e = take_ranges(m);
+	if (!e)
+		e = take_grants(&m->fqdns, &m->class->grants, &m->class->n_grants);
+	if (!e)
+		e = take_grants(&m->dns, &m->class->dns, &m->class->n_dns);
 	policy_ranges_free(m->ranges);
 	m->ranges = NULL;
 	return e;
@@ -256,8 +303,12 @@ int policy_classes_make(const struct policy_input *in, struct policy_ids *ids,
 	out->n = 1;
 	out->at = calloc(in->n_endpoints + 1, sizeof(*out->at));
 	out->of = calloc(SNP_ENDPOINTS_MAX, sizeof(*out->of));
-	if (keys && specs && out->at && out->of)
+	m.fqdns.ports = calloc(in->names->n + 1, sizeof(*m.fqdns.ports));
+	m.dns.ports = calloc(in->names->n + 1, sizeof(*m.dns.ports));
+	if (keys && specs && out->at && out->of && m.fqdns.ports && m.dns.ports)
 		e = classify(&m, out, keys, specs);
+	granting_fini(&m.fqdns);
+	granting_fini(&m.dns);
 	intern_free(keys);
 	free(specs);
 	return e;
@@ -266,7 +317,7 @@ int policy_classes_make(const struct policy_input *in, struct policy_ids *ids,
 void policy_classes_fini(struct policy_classes *c)
 {
 	for (size_t i = 0; c->at && i < c->n; i++) {
-		free(c->at[i].ports);
+		free(c->at[i].grants);
 		free(c->at[i].dns);
 		free(c->at[i].v4);
 		free(c->at[i].v6);

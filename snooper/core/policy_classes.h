@@ -11,11 +11,17 @@
 #include "snooper/core/policy_compile.h"
 #include "snooper/core/policy_ranges.h"
 
-/* What the specs of one class come to. By index in names: the port set of a toFQDNs selector; dns. */
+/* What a selector allows: its index in names, and a port set. */
+struct policy_grant {
+	uint32_t name, ports;
+};
+
+/* What the specs of one class come to. */
 struct policy_class {
-	uint32_t flags; /* SNP_CLASS_* */
-	uint32_t *ports;
-	bool *dns;
+	uint32_t flags;		     /* SNP_CLASS_* */
+	struct policy_grant *grants; /* of toFQDNs, each selector once */
+	struct policy_grant *dns;    /* of rules.dns; ports is 1 */
+	size_t n_grants, n_dns;
 	struct policy_range *v4, *v6;
 	size_t n_v4, n_v6;
 };

@@ -10,6 +10,7 @@
 #include "snooper/base/cleanup.h"
 #include "snooper/core/intern.h"
 #include "snooper/core/policy_classes.h"
+#include "snooper/core/policy_groups.h"
 
 /* --- the region as it grows --- */
 
@@ -178,57 +179,138 @@ static int put_outs(struct making *m, size_t bank, uint32_t *head_at)
 
 /* --- what identities, and sets of rules.dns, allow a class --- */
 
-static int allow_identities(struct making *m, uint32_t class)
+static int group_classes(struct making *m, struct policy_groups *g, bool dns)
 {
-	const struct policy_class *c = &m->classes.at[class];
-	const struct policy_names *names = m->in->names;
 	int e = 0;
+
+	for (uint32_t i = 1; i < m->classes.n && !e; i++) {
+		const struct policy_class *c = &m->classes.at[i];
+
+		e = dns ? policy_groups_class(g, i | SNP_ALLOW_DNS, c->dns, c->n_dns)
+			: policy_groups_class(g, i, c->grants, c->n_grants);
+	}
+	return ports_error(m, e);
+}
+
+/* What the group of a thing is allowed, unless it was said before. */
+static int say_group(struct making *m, const struct policy_groups *g, uint32_t group, bool *said)
+{
+	uint32_t step = group, class, ports;
+	int e = 0;
+
+	if (said[group])
+		return 0;
+	said[group] = true;
+	while (!e && policy_groups_next(g, &step, &class, &ports))
+		e = add_allow(m, class, group, ports);
+	return e;
+}
+
+static int say_identities(struct making *m, const struct policy_groups *g, bool *said)
+{
+	int e = 0;
+
+	for (uint32_t i = 1; i < policy_ids_end(m->ids) && !e; i++) {
+		uint32_t group = policy_groups_of(g, i);
+
+		if (group)
+			e = add_allow(m, SNP_ALLOW_GROUP, i, group);
+		if (group && !e)
+			e = say_group(m, g, group, said);
+	}
+	return e;
+}
+
+static int allow_identities(struct making *m)
+{
+	const struct policy_names *names = m->in->names;
+	SNP_CLEANUP(policy_groups_freep)
+	struct policy_groups *g = policy_groups_new(m->ports, names->n, policy_ids_end(m->ids));
+	SNP_CLEANUP(snp_freep)
+	bool *said = NULL;
+	int e = g ? 0 : -ENOMEM;
 
 	for (uint32_t i = 1; i < policy_ids_end(m->ids) && !e; i++) {
 		size_t n;
 		const uint32_t *set = policy_ids_set(m->ids, i, &n);
-		uint32_t ports = 0;
 
 		for (size_t j = 0; set && j < n && !e; j++)
 			if (set[j] < names->n_selectors && names->by_selector[set[j]])
-				e = ports_error(m, policy_ports_union(
-							   m->ports, ports,
-							   c->ports[names->by_selector[set[j]] - 1],
-							   &ports));
-		if (!e && ports)
-			e = add_allow(m, class, i, ports);
+				e = policy_groups_member(g, names->by_selector[set[j]] - 1, i);
 	}
-	return e;
+	if (!e)
+		e = group_classes(m, g, false);
+	if (e)
+		return e;
+	said = calloc(policy_groups_end(g), sizeof(*said));
+	return said ? say_identities(m, g, said) : -ENOMEM;
 }
 
-static int allow_dns(struct making *m, uint32_t class)
+/* In the tables a set of rules.dns selectors is known by its group: its number was for us only. */
+static int say_dns(struct making *m, const struct policy_groups *g, const struct snp_policy_head *h,
+		   bool *said)
 {
-	const struct policy_class *c = &m->classes.at[class];
 	int e = 0;
 
-	for (uint32_t i = 1; i < intern_end(m->dns_sets) && !e; i++) {
-		size_t len, j;
-		const uint32_t *set = intern_bytes(m->dns_sets, i, &len);
+	for (size_t bank = 0; bank < m->in->automata->n_banks; bank++) {
+		struct snp_out *out = blob_at(&m->blob, struct snp_out, h->outs_at[bank]);
 
-		for (j = 0; j < len / sizeof(*set) && !c->dns[set[j]]; j++)
-			;
-		if (j < len / sizeof(*set))
-			e = add_allow(m, class | SNP_ALLOW_DNS, i, 1);
+		for (size_t i = 1; i < m->in->automata->banks[bank].n_sets && !e; i++) {
+			if (out[i].dns)
+				out[i].dns = policy_groups_of(g, out[i].dns);
+			if (out[i].dns)
+				e = say_group(m, g, out[i].dns, said);
+		}
 	}
 	return e;
 }
 
-/* Open addressing, at most half full, and more room until no key is far from its place. */
+static int allow_dns(struct making *m, const struct snp_policy_head *h)
+{
+	SNP_CLEANUP(policy_groups_freep)
+	struct policy_groups *g =
+		policy_groups_new(m->ports, m->in->names->n, intern_end(m->dns_sets));
+	SNP_CLEANUP(snp_freep)
+	bool *said = NULL;
+	int e = g ? 0 : -ENOMEM;
+
+	for (uint32_t i = 1; i < intern_end(m->dns_sets) && !e; i++) {
+		size_t len;
+		const uint32_t *set = intern_bytes(m->dns_sets, i, &len);
+
+		for (size_t j = 0; j < len / sizeof(*set) && !e; j++)
+			e = policy_groups_member(g, set[j], i);
+	}
+	if (!e)
+		e = group_classes(m, g, true);
+	if (e)
+		return e;
+	said = calloc(policy_groups_end(g), sizeof(*said));
+	return said ? say_dns(m, g, h, said) : -ENOMEM;
+}
+
+/*
+ * Open addressing. Who is nearer to its place gives way to who is farther from its own, so that none is
+ * far from it even in a table three quarters full.
+ */
 static bool hash_allow(const struct making *m, struct snp_allow *table, uint32_t mask)
 {
 	for (size_t i = 0; i < m->n_allow; i++) {
-		uint32_t at = snp_hash_allow(m->allow[i].class, m->allow[i].identity), j;
+		struct snp_allow row = m->allow[i], other;
+		uint32_t at = snp_hash_allow(row.class, row.identity), far = 0, its;
 
-		for (j = 0; j < SNP_ALLOW_PROBES && table[(at + j) & mask].class; j++)
-			;
-		if (j == SNP_ALLOW_PROBES)
-			return false;
-		table[(at + j) & mask] = m->allow[i];
+		for (; table[at & mask].class; at++, far++) {
+			other = table[at & mask];
+			its = (at - snp_hash_allow(other.class, other.identity)) & mask;
+			if (its < far) {
+				table[at & mask] = row;
+				row = other;
+				far = its;
+			}
+			if (far + 1 == SNP_ALLOW_PROBES)
+				return false;
+		}
+		table[at & mask] = row;
 	}
 	return true;
 }
@@ -237,7 +319,7 @@ static int put_allow(struct making *m, uint32_t *at, uint32_t *mask)
 {
 	size_t n = 16;
 
-	while (n < m->n_allow * 2)
+	while (n * 3 / 4 < m->n_allow)
 		n *= 2;
 	for (; n * sizeof(struct snp_allow) <= SNP_REGION_BYTES; n *= 2) {
 		SNP_CLEANUP(snp_freep)
@@ -330,11 +412,10 @@ static int compile(struct making *m, struct snp_policy_head *h)
 
 	for (size_t i = 0; i < m->in->automata->n_banks && !e; i++)
 		e = put_outs(m, i, &h->outs_at[i]);
-	for (uint32_t i = 1; i < m->classes.n && !e; i++) {
-		e = allow_identities(m, i);
-		if (!e)
-			e = allow_dns(m, i);
-	}
+	if (!e)
+		e = allow_identities(m);
+	if (!e)
+		e = allow_dns(m, h);
 	if (e)
 		return e;
 	h->class_of_at =

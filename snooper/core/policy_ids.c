@@ -248,17 +248,30 @@ static bool sound_identity(const uint8_t *bytes, size_t len, uint32_t selectors)
 	return len && len % 4 == 0;
 }
 
-int policy_ids_load(struct policy_ids *ids, const uint8_t *bytes, size_t len)
+static int read_into(struct policy_ids *ids, struct reader *r)
 {
-	struct reader r = {bytes, bytes + len};
 	uint32_t magic;
 	int e;
 
-	if (!get_u32(&r, &magic) || magic != KEPT_MAGIC)
+	if (!get_u32(r, &magic) || magic != KEPT_MAGIC)
 		return -EPROTO;
-	e = get_table(&r, ids->selectors, SELECTOR_MAX, sound_selector, 0);
+	e = get_table(r, ids->selectors, SELECTOR_MAX, sound_selector, 0);
 	if (!e)
-		e = get_table(&r, ids->identities, SNP_IDENTITY_MAX, sound_identity,
+		e = get_table(r, ids->identities, SNP_IDENTITY_MAX, sound_identity,
 			      intern_end(ids->selectors));
+	return e;
+}
+
+int policy_ids_load(struct policy_ids *ids, const uint8_t *bytes, size_t len)
+{
+	struct reader r = {bytes, bytes + len};
+	struct policy_ids *read = policy_ids_new(), empty = *ids;
+	int e = read ? read_into(read, &r) : -ENOMEM;
+
+	if (!e) {
+		*ids = *read;
+		*read = empty;
+	}
+	policy_ids_free(read);
 	return e;
 }

@@ -42,7 +42,7 @@ void policy_ids_trim(struct policy_ids *ids, bool (*keep)(void *ctx, uint32_t se
 
 /*
  * As bytes, and back. _save: *out is the caller's, or -ENOMEM. _load into an empty one: 0, -EPROTO
- * when they do not begin with what _save wrote (a region is larger), -ENOMEM. After a failure: of no use.
+ * when they do not begin with what _save wrote (a region is larger), -ENOMEM; then it is still empty.
  */
 int policy_ids_save(const struct policy_ids *ids, uint8_t **out, size_t *len);
 int policy_ids_load(struct policy_ids *ids, const uint8_t *bytes, size_t len);

@@ -200,6 +200,10 @@ static void test_3_3_bytes_that_nobody_saved_are_refused(void **state)
 		assert_int_equal(
 			policy_ids_load(ids, (const uint8_t *)refused[i].words, refused[i].n * 4),
 			-EPROTO);
+		/* Nothing of it was taken. */
+		assert_null(policy_ids_text(ids, 1, NULL));
+		assert_int_equal(policy_ids_selector(ids, NAME, "x"), 1);
+		assert_int_equal(policy_ids_identity(ids, (uint32_t[]){1}, 1), 1);
 		policy_ids_free(ids);
 	}
 }
