@@ -8,8 +8,6 @@ static __attribute__((noinline)) int egress_learn(struct __sk_buff *skb, int pol
 	struct learn l = {};
 	struct pkt p = {};
 
-	if (police == POLICE_ASK_TCP)
-		return snp_police_tcp(skb);
 	if (!learn_packet(skb, &l, &p, 0) || p.refused)
 		return police == POLICE_GO;
 	return learn_query(&l, police == POLICE_ASK);
@@ -21,5 +19,7 @@ SEC("cgroup_skb/egress") int snp_egress(struct __sk_buff *skb)
 
 	if (police == POLICE_STOP)
 		return 0;
+	if (police == POLICE_ASK_TCP)
+		return snp_police_tcp(skb) & 1;
 	return egress_learn(skb, police) & 1;
 }

@@ -61,6 +61,19 @@ static __always_inline __u32 stream_left(const struct stream *s)
 	return s->end - s->pos;
 }
 
+/* Bounds that 6.1 sees: it draws nothing from n != 0. most: a mask, and n no more than that. */
+#define stream_bytes(skb, from, to, n, most)                                                       \
+	({                                                                                         \
+		__u64 n_ = (n) - 1;                                                                \
+		int r_ = 0;                                                                        \
+                                                                                                   \
+		if (n) {                                                                           \
+			asm volatile("%0 &= %1" : "+r"(n_) : "i"(most));                           \
+			r_ = bpf_skb_load_bytes(skb, from, to, n_ + 1);                            \
+		}                                                                                  \
+		r_;                                                                                \
+	})
+
 /*
  * The beginning of the message at s->pos to the walker: its length field, and so much of it that
  * a question fits. Returns how many bytes of it are there, length field included.
@@ -91,8 +104,7 @@ static __always_inline __u32 stream_load(struct __sk_buff *skb, struct snp_scrat
 		n = s->message > held ? s->message - held : 0;
 	w->len = held + n;
 	asm volatile("%0 &= 0xf" : "+r"(held));
-	asm volatile("%0 &= 0x1ff" : "+r"(n));
-	if (n && bpf_skb_load_bytes(skb, s->pos + skip, w->msg + held, n))
+	if (stream_bytes(skb, s->pos + skip, w->msg + held, n, 0x1ff))
 		return 0;
 	return 2 + held + n;
 }
@@ -105,8 +117,7 @@ static __always_inline int stream_keep(struct __sk_buff *skb, struct stream *s)
 	if (have + left > STREAM_HEAD)
 		return -1;
 	asm volatile("%0 &= 0xf" : "+r"(have));
-	asm volatile("%0 &= 0xf" : "+r"(left));
-	if (left && bpf_skb_load_bytes(skb, s->pos, s->now.head + have, left))
+	if (stream_bytes(skb, s->pos, s->now.head + have, left, 0xf))
 		return -1;
 	s->now.have = have + left;
 	s->pos = s->end;
