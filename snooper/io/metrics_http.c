@@ -21,11 +21,15 @@
 
 #define SWEEP_MS 50
 #define BACKLOG	 64
+/* Above what evhttp must see at once, and all that is read after it has let go. */
+#define READ_AHEAD (2 * METRICS_HEADER_BYTES)
 
 /*
  * evhttp tells neither how many connections it has nor for how long. So each gets a
  * bufferevent of ours, which we hold on to: when evhttp lets go of it, which takes
- * its callbacks away, the connection is over.
+ * its callbacks away, the connection is over. Until we let go of it too it reads: so
+ * it is the one that closes the descriptor, last of all, or it would read what comes
+ * for whoever gets a descriptor of the same number.
  */
 struct slot {
 	struct bufferevent *bev; /* NULL: free */
@@ -108,9 +112,11 @@ static void on_sweep(evutil_socket_t fd, short what, void *ctx)
 static struct bufferevent *on_connection(struct event_base *base, void *ctx)
 {
 	struct metrics_http *h = ctx;
-	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+	struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 	unsigned int taken = give_back(h) + 1;
 
+	if (bev)
+		bufferevent_setwatermark(bev, EV_READ, 0, READ_AHEAD);
 	for (size_t i = 0; bev && i < METRICS_CONNECTIONS; i++) {
 		if (h->slots[i].bev)
 			continue;

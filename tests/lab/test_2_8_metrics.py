@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 import dnswire as w
+import h2frames as h2
 from daemon import SNOOPERCTL, Snooperd
 from servers import Scripted, ask
 from snoplab import PATIENCE, TOP, Lab, Program, wait_until
@@ -190,6 +191,7 @@ def numbers_in(value, at=''):
 
 def test_2_8_every_number_of_status_is_a_metric_or_a_stated_exception(lab, snooperd):
     resolve(lab, 50, 5)
+    snooperd.wait_for(*(f'm{i}.metrics.test' for i in range(50, 55)))  # or they come between the two looks
     lab.outside.add_addresses('10.53.0.78/24')
     with Scripted(lab.outside, '10.53.0.78', answer):
         lab.node.call(ask, '10.53.0.78', [w.query(1, 'untrusted.test')])
@@ -427,6 +429,16 @@ def test_2_8_no_more_connections_than_allowed(lab, snooperd):
     after = scrape(lab)
     assert after['snooper_metrics_waits_total'] > before['snooper_metrics_waits_total']
     wait_until(lambda: fds() <= idle + 1, what='all descriptors given back')
+
+
+def test_2_8_a_scrape_takes_nothing_from_who_comes_next(lab, snooperd):
+    """Whoever gets the descriptor that a scrape has given back is heard to the last byte, however slowly it speaks."""
+    for _ in range(20):
+        scrape(lab)
+        with h2.Raw(snooperd.socket) as raw:
+            for byte in h2.call(1, '/snooper.v1.Status/Get'):
+                assert raw.send(bytes([byte]))
+            assert any(stream == 1 and flags & h2.END_STREAM for _, flags, stream, _ in iter(raw.frame, None))
 
 
 def test_2_8_an_address_that_is_taken_is_an_error(lab, snooperd):
