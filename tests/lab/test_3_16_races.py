@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Point 3.16, and 3.3: policy changes under load, two CPUs at one address, expiry at the moment of use."""
+import contextlib
+import errno
+import os
+import socket
+import struct
+import threading
+
+import pytest
+
+import dnswire as w
+from policing import DNS_ANY, Servers, addresses_in, far, names, policy, resolver, start, write, zone
+
+ROUNDS = 60  # reloads, one after the other: more than ten a second
+
+
+def zone_of(n, ttl=300):
+    return {'policed.test': '\n'.join(f'f{i} {ttl} A 10.55.{i // 250}.{i % 250 + 1}' for i in range(n))
+            + '\n' + '\n'.join(f'd{i} {ttl} A 10.55.{100 + i // 250}.{i % 250 + 1}' for i in range(n))}
+
+
+@pytest.fixture
+def world(lab):
+    far(lab)
+    resolver(lab, zone_of(2000))
+    with Servers(lab.outside):
+        yield lab
+
+
+def lookup(sock, name):
+    sock.send(w.query(struct.unpack('H', os.urandom(2))[0], w.name(name)))
+    return addresses_in(sock.recv(65536))[0]
+
+
+def connect_errno(address):
+    with socket.socket() as s:
+        s.settimeout(5)
+        try:
+            s.connect((address, 443))
+            return 'ok'
+        except OSError as e:
+            return errno.errorcode.get(e.errno, type(e).__name__)
+
+
+def load(server, until, prefix, offset):
+    """Fresh names, one after the other: what became of each connect, until told to end."""
+    yield 'ready'
+    said = {}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(5)
+        s.connect((server, 53))
+        for i in range(100000):
+            address = lookup(s, f'{prefix}{(offset + i) % 2000}.policed.test')
+            r = connect_errno(address)
+            said[r] = said.get(r, 0) + 1
+            if os.path.exists(until):
+                break
+    yield said
+
+
+def test_3_16_reloads_under_load(world):
+    """
+    Two policies that allow the same names by different selectors, and refuse the others, many times a
+    second: no connect to what both allow is refused, none to what neither allows gets through.
+    """
+    one = policy(names('f*.policed.test') + DNS_ANY)
+    two = policy(names('**.policed.test', kind='matchPattern').replace('"**.policed.test"', '"f*.policed.*"')
+                 + names('f1.policed.test', kind='matchName') + DNS_ANY)
+    daemon = start(world, one)
+    until = f'{world.dir}/enough'
+    cgroup = f'{world.node.cgroup}/bot'
+    with contextlib.ExitStack() as stack:
+        apps = [stack.enter_context(world.node.steps(load, world.outside.ip4, until, prefix, offset, cgroup=cgroup,
+                                                     deadline=120))
+                for prefix, offset in (('f', 0), ('f', 1000), ('d', 0))]
+        for app in apps:
+            assert app.next() == 'ready'
+        results = [None] * len(apps)
+
+        def run(i):
+            results[i] = apps[i].next()
+        threads = [threading.Thread(target=run, args=(i,)) for i in range(len(apps))]
+        for t in threads:
+            t.start()
+        for i in range(ROUNDS):
+            write(daemon, two if i % 2 else one)
+            done = daemon.ctl('reload')
+            assert done.returncode == 0, done.stdout + done.stderr
+        open(until, 'w').close()
+        for t in threads:
+            t.join()
+    assert set(results[0]) == {'ok'} and set(results[1]) == {'ok'}, results
+    assert set(results[2]) == {'EPERM'}, results
+    assert min(sum(r.values()) for r in results) > 100, results
+
+
+def test_3_3_a_bad_policy_changes_nothing(world):
+    daemon = start(world, policy(names('f*.policed.test') + DNS_ANY))
+    write(daemon, policy(names('d*.policed.test') + DNS_ANY), 'kind: CiliumNetworkPolicy\nspec: {egress: 5}\n')
+    done = daemon.ctl('reload', json_output=False)
+    assert done.returncode != 0 and '1.yaml:2:' in done.stdout + done.stderr
+
+    def both(server):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(5)
+            s.connect((server, 53))
+            return [connect_errno(lookup(s, f'{p}1.policed.test')) for p in 'fd']
+    assert world.node.call(both, world.outside.ip4, cgroup=f'{world.node.cgroup}/bot') == ['ok', 'EPERM']
+    write(daemon, policy(names('d*.policed.test') + DNS_ANY))
+    assert daemon.ctl('reload').returncode == 0
+    assert world.node.call(both, world.outside.ip4, cgroup=f'{world.node.cgroup}/bot') == ['EPERM', 'ok']
+
+
+def test_3_3_what_was_learned_serves_a_new_selector(world):
+    """Known names are looked at again before the new policy is in force: no lookup is needed."""
+    daemon = start(world, policy(names('f*.policed.test') + DNS_ANY))
+
+    def app(server):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(5)
+            s.connect((server, 53))
+            address = lookup(s, 'd7.policed.test')
+            yield connect_errno(address)
+            yield connect_errno(address)
+    with world.node.steps(app, world.outside.ip4, cgroup=f'{world.node.cgroup}/bot') as steps:
+        assert steps.next() == 'EPERM'
+        daemon.wait_for('d7.policed.test')
+        write(daemon, policy(names('f*.policed.test') + names('d*.policed.test') + DNS_ANY))
+        assert daemon.ctl('reload').returncode == 0
+        assert steps.next() == 'ok'
+
+
+@pytest.mark.parametrize('how', ['kill', 'stop'])
+def test_3_16_a_restart_keeps_what_is_allowed(world, how):
+    """New daemon, same policy: what was learned goes on, with nobody there and after."""
+    daemon = start(world, policy(names('f*.policed.test') + DNS_ANY))
+
+    def app(server):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(5)
+            s.connect((server, 53))
+            known = lookup(s, 'f1.policed.test')
+            yield connect_errno(known)
+            yield connect_errno(known), connect_errno(lookup(s, 'f2.policed.test')), \
+                connect_errno(lookup(s, 'd2.policed.test'))
+            yield connect_errno(known), connect_errno(lookup(s, 'f3.policed.test')), \
+                connect_errno(lookup(s, 'd3.policed.test'))
+    with world.node.steps(app, world.outside.ip4, cgroup=f'{world.node.cgroup}/bot') as steps:
+        assert steps.next() == 'ok'
+        if how == 'kill':
+            daemon.kill9()
+        else:
+            assert daemon.stop() == 0
+        assert steps.next() == ('ok', 'ok', 'EPERM')
+        daemon.start()
+        assert steps.next() == ('ok', 'ok', 'EPERM')
