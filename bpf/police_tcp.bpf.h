@@ -64,7 +64,7 @@ static __always_inline __u32 stream_left(const struct stream *s)
 /* Bounds that 6.1 sees: it draws nothing from n != 0. most: a mask, and n no more than that. */
 #define stream_bytes(skb, from, to, n, most)                                                       \
 	({                                                                                         \
-		__u64 n_ = (n) - 1;                                                                \
+		__u64 n_ = (n)-1;                                                                  \
 		int r_ = 0;                                                                        \
                                                                                                    \
 		if (n) {                                                                           \
