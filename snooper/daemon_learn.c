@@ -24,7 +24,8 @@ static int is_full(struct daemon *d, int error)
 
 static int know(struct daemon *d, const struct snp_name_key *name, const struct snp_name_row *row)
 {
-	int r = fqdn_cache_name(d->cache, name, row->wire, row->wire_len, false,
+	bool needed = daemon_policy_needs(d, name, row->wire, row->wire_len);
+	int r = fqdn_cache_name(d->cache, name, row->wire, row->wire_len, needed,
 				clock_boot_ns() + NO_FACT_NS);
 
 	return r < 0 ? is_full(d, r) : 0;

@@ -357,8 +357,13 @@ void daemon_policy_look_again(struct daemon *d)
 
 	if (!d->policy.names.n)
 		return;
-	for (uint64_t at = 0; fqdn_cache_next(d->cache, &at, &name);)
+	for (uint64_t at = 0; fqdn_cache_next(d->cache, &at, &name);) {
+		bool needed = daemon_policy_needs(d, &name.key, name.wire, name.wire_len);
+
 		look_at_name(d, &name, now_ns);
+		if (needed != name.needed)
+			fqdn_cache_name(d->cache, &name.key, name.wire, name.wire_len, needed, 0);
+	}
 }
 
 void daemon_policy_grant(struct daemon *d, const struct snp_name_key *key,
@@ -397,6 +402,19 @@ size_t daemon_policy_selectors(const struct daemon *d, const uint8_t *wire, size
 				out[got++] = p->names.at[set[i]].text;
 	}
 	return got;
+}
+
+bool daemon_policy_exists(const struct daemon *d)
+{
+	return d->policy.policy && d->policy.names.n;
+}
+
+bool daemon_policy_needs(const struct daemon *d, const struct snp_name_key *key,
+			 const uint8_t *wire, size_t len)
+{
+	const char *one;
+
+	return key->scope != SNP_SCOPE_NONE && daemon_policy_selectors(d, wire, len, &one, 1);
 }
 
 const char *daemon_policy_endpoint(const struct daemon *d, uint32_t scope)

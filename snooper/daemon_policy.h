@@ -58,6 +58,11 @@ void daemon_policy_cut(void *ctx, const struct snp_event_cut *cut);
 /* The toFQDNs selectors, as written, that a name matches: up to room of them. Borrowed. */
 size_t daemon_policy_selectors(const struct daemon *d, const uint8_t *wire, size_t len,
 			       const char **out, size_t room);
+/* Is there a policy that selects names at all? Else every name is as needed as another. */
+bool daemon_policy_exists(const struct daemon *d);
+/* Does it need a name: of an endpoint, and matched by toFQDNs? */
+bool daemon_policy_needs(const struct daemon *d, const struct snp_name_key *key,
+			 const uint8_t *wire, size_t len);
 /* The name of the endpoint whose scope it is, NULL: of none, or of all. */
 const char *daemon_policy_endpoint(const struct daemon *d, uint32_t scope);
 

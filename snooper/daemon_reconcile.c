@@ -125,7 +125,8 @@ static void note_reply(struct daemon *d, bool failed)
 /* May what is found for it be written: has it to be renewed, or could the kernel not read it whole? */
 static bool may_grant(const struct daemon *d, const struct fqdn_name *name)
 {
-	return name->partial || d->conf->reconcile.mode == SNP_RECONCILE_REFRESH;
+	return name->partial || (d->conf->reconcile.mode == SNP_RECONCILE_REFRESH &&
+				 (name->needed || !daemon_policy_exists(d)));
 }
 
 static uint64_t sooner(uint64_t at_ns, uint64_t other_ns)
