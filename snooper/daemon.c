@@ -192,6 +192,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	}
 	follow_proxy_cgroup(d);
 	settle_what_was_missed(d, now_ns);
+	daemon_policy_follow(d, now_ns);
 	look_at_proxies(d);
 	daemon_note_shortages(d, now_ns);
 }

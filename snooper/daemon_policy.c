@@ -19,6 +19,8 @@
 #include "snooper/io/policy_yaml.h"
 #include "snooper/io/sock_destroy.h"
 
+#define FOLLOW_EVERY_NS (5 * SNP_NS_PER_S)
+
 int daemon_policy_read(const struct snp_conf *conf, struct policy **out, struct conf_diag *diag)
 {
 	struct policy_selectors selectors = {.n = 0};
@@ -261,6 +263,25 @@ void daemon_policy_undo(struct daemon *d)
 	p->before = NULL;
 	if (daemon_policy_apply(d, was, &why))
 		log_err("event=policy-not-undone reason=\"%s\"", why.text);
+}
+
+void daemon_policy_follow(struct daemon *d, uint64_t now_ns)
+{
+	struct daemon_policy *p = &d->policy;
+	const char *why = "";
+	int r;
+
+	if (!p->policy || now_ns - p->followed_ns < FOLLOW_EVERY_NS)
+		return;
+	p->followed_ns = now_ns;
+	if (host_addrs_read(&p->host, &p->n_host) <= 0)
+		return;
+	r = put_in_force(d, p->policy, p->locked, &why);
+	if (r)
+		log_err("event=policy-not-followed reason=\"%s: %s\"", why, strerror(-r));
+	else
+		log_info("event=policy generation=%u reason=addresses n=%zu", p->generation,
+			 p->n_host);
 }
 
 void daemon_policy_fini(struct daemon *d)

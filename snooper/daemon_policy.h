@@ -28,6 +28,7 @@ struct daemon_policy {
 	bool locked; /* it could not be read at start: its endpoints may do nothing (policy.on_error) */
 	int destroy_fd;	       /* sock_destroy.h, from 1; 0: none */
 	uint64_t cut, not_cut; /* connections ended; those of other network namespaces, or gone */
+	uint64_t followed_ns; /* when our own addresses were last looked at */
 	uint64_t loaded_ns, given, not_given; /* when; rows written for what was known before */
 };
 
@@ -45,6 +46,9 @@ int daemon_policy_apply(struct daemon *d, struct policy *take, struct maps_probl
 
 /* The one before the last that was applied, again. */
 void daemon_policy_undo(struct daemon *d);
+
+/* Our own addresses may have changed: what toEntities means follows them. Now and then. */
+void daemon_policy_follow(struct daemon *d, uint64_t now_ns);
 
 /* Look at all that is known again: what was learned under an older generation, or before us. */
 void daemon_policy_look_again(struct daemon *d);

@@ -10,7 +10,8 @@ import threading
 import pytest
 
 import dnswire as w
-from policing import DNS_ANY, Servers, addresses_in, far, names, policy, resolver, start, write, zone
+from policing import DNS_ANY, Servers, addresses_in, far, names, policy, resolver, start, write
+from snoplab import wait_until
 
 ROUNDS = 60  # reloads, one after the other: more than ten a second
 
@@ -155,3 +156,17 @@ def test_3_16_a_restart_keeps_what_is_allowed(world, how):
         assert steps.next() == ('ok', 'ok', 'EPERM')
         daemon.start()
         assert steps.next() == ('ok', 'ok', 'EPERM')
+
+
+def test_3_16_an_address_of_the_host_that_is_new_is_the_hosts(world):
+    """toEntities follows what the host's own addresses are."""
+    daemon = start(world, policy('  - toEntities: [host]\n' + DNS_ANY))
+
+    def app():
+        with socket.create_server(('0.0.0.0', 443)):
+            while True:
+                yield connect_errno('10.53.0.77')
+    with world.node.steps(app, cgroup=f'{world.node.cgroup}/bot') as steps:
+        world.node.add_addresses('10.53.0.77/24')
+        wait_until(lambda: steps.next() == 'ok', deadline=15, what='the new address is known as the host\'s')
+    assert daemon.status()['mode'] == 'enforce'
