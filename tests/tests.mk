@@ -8,7 +8,7 @@ $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libsnooper.a
 
 # Policies at random, and what they mean.
 POLICY_MODEL := $(O)/tests/policy_random.o $(O)/tests/policy_reference.o $(O)/tests/policy_tables.o
-$(O)/tests/unit/test_policy_compile $(O)/tests/unit/test_policy_reload: $(POLICY_MODEL)
+$(addprefix $(O)/tests/unit/test_policy_,compile alloc bounds): $(POLICY_MODEL)
 
 .PHONY: check check-unit
 check: check-unit

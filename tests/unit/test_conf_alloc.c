@@ -2,7 +2,7 @@
 /*
  * Memory that ends at every single allocation in turn: -ENOMEM, and nothing lost.
  *
- * The allocator below stands in for libc's, for libyaml as well as for us.
+ * The allocator of short_memory.h stands in for libc's, for libyaml as well as for us.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,66 +29,7 @@ int main(void)
 
 #else
 
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t size);
-void __libc_free(void *p);
-
-static bool counting;
-static long left = -1; /* allocations until memory ends; below 0: it does not */
-static long held;      /* allocations not yet freed */
-
-/* May this one succeed? */
-static bool grant(void)
-{
-	if (!counting || left < 0)
-		return true;
-	if (left == 0)
-		return false;
-	left--;
-	return true;
-}
-
-static void *handed_out(void *p)
-{
-	if (counting && p)
-		held++;
-	return p;
-}
-
-void *malloc(size_t size)
-{
-	return grant() ? handed_out(__libc_malloc(size)) : NULL;
-}
-
-void *calloc(size_t n, size_t size)
-{
-	return grant() ? handed_out(__libc_calloc(n, size)) : NULL;
-}
-
-void *realloc(void *p, size_t size)
-{
-	void *q;
-
-	if (!grant()) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	q = __libc_realloc(p, size);
-	return p ? q : handed_out(q);
-}
-
-void *reallocarray(void *p, size_t n, size_t size)
-{
-	return realloc(p, n * size);
-}
-
-void free(void *p)
-{
-	if (counting && p)
-		held--;
-	__libc_free(p);
-}
+#include "tests/unit/short_memory.h"
 
 static const char good[] =
 	"observe: {cgroups: [/sys], resolvers: [10.0.0.1, '::1'], never_learn: [10.0.0.0/8]}\n"
