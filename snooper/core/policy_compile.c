@@ -6,59 +6,12 @@
 #include <string.h>
 
 #include "bpf/snp_endpoint.h"
-#include "bpf/snp_policy_look.h"
 #include "snooper/base/cleanup.h"
 #include "snooper/core/intern.h"
+#include "snooper/core/policy_allow.h"
+#include "snooper/core/policy_blob.h"
 #include "snooper/core/policy_classes.h"
 #include "snooper/core/policy_groups.h"
-
-/* --- the region as it grows --- */
-
-struct blob {
-	uint8_t *bytes;
-	size_t len, room;
-	int error; /* the first one; then nothing more is added. -E2BIG: SNP_REGION_BYTES */
-};
-
-/* Room for n bytes, zero. Its offset; 0 on error. */
-static uint32_t blob_add(struct blob *b, size_t n)
-{
-	size_t at = (b->len + SNP_TABLE_ALIGN - 1) & ~(size_t)(SNP_TABLE_ALIGN - 1), room = b->room;
-	uint8_t *more;
-
-	if (b->error)
-		return 0;
-	if (n > SNP_REGION_BYTES || at + n > SNP_REGION_BYTES) {
-		b->error = -E2BIG;
-		return 0;
-	}
-	while (room < at + n)
-		room = room ? room * 2 : 65536;
-	if (room != b->room) {
-		more = realloc(b->bytes, room);
-		if (!more) {
-			b->error = -ENOMEM;
-			return 0;
-		}
-		memset(more + b->room, 0, room - b->room);
-		b->bytes = more;
-		b->room = room;
-	}
-	b->len = at + n;
-	return at;
-}
-
-static uint32_t blob_put(struct blob *b, const void *from, size_t n)
-{
-	uint32_t at = blob_add(b, n);
-
-	if (!b->error && n)
-		memcpy(b->bytes + at, from, n);
-	return at;
-}
-
-/* What was added at `at`; valid until more is. */
-#define blob_at(b, type, at) ((type *)((b)->bytes + (at)))
 
 /* What the compilation works with. */
 struct making {
@@ -67,10 +20,8 @@ struct making {
 	struct policy_ports *ports;
 	struct policy_classes classes;
 	struct intern *dns_sets; /* of indices in names */
-	struct blob blob;
-	/* what goes to snp_allow */
-	struct snp_allow *allow;
-	size_t n_allow, room_allow;
+	struct policy_blob blob;
+	struct policy_allow allow;
 	const char *why; /* of the first -E2BIG */
 };
 
@@ -106,21 +57,9 @@ static int blob_error(struct making *m)
 
 static int add_allow(struct making *m, uint32_t class, uint32_t identity, uint32_t ports)
 {
-	struct snp_allow *more;
+	int e = policy_allow_add(&m->allow, class, identity, ports);
 
-	if (m->n_allow == SNP_REGION_BYTES / sizeof(*more))
-		return too_big(m, WHY_TABLES);
-	if (m->n_allow == m->room_allow) {
-		size_t room = m->room_allow ? m->room_allow * 2 : 256;
-
-		more = realloc(m->allow, room * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		m->allow = more;
-		m->room_allow = room;
-	}
-	m->allow[m->n_allow++] = (struct snp_allow){class, identity, ports, 0};
-	return 0;
+	return e == -E2BIG ? too_big(m, WHY_TABLES) : e;
 }
 
 /* --- what automata give out --- */
@@ -162,7 +101,7 @@ out_of(struct making *m, const uint32_t *members, size_t n, uint32_t *room, stru
 static int put_outs(struct making *m, size_t bank, uint32_t *head_at)
 {
 	const struct match_bank *b = &m->in->automata->banks[bank];
-	uint32_t at = blob_add(&m->blob, (b->n_sets + 1) * sizeof(struct snp_out));
+	uint32_t at = policy_blob_add(&m->blob, (b->n_sets + 1) * sizeof(struct snp_out));
 	uint32_t *room = calloc(m->in->names->n + 1, sizeof(*room));
 	int e = room ? blob_error(m) : -ENOMEM;
 
@@ -170,7 +109,7 @@ static int put_outs(struct making *m, size_t bank, uint32_t *head_at)
 		size_t n;
 		const uint32_t *set = match_set(b, i, &n);
 
-		e = out_of(m, set, n, room, &blob_at(&m->blob, struct snp_out, at)[i]);
+		e = out_of(m, set, n, room, &policy_blob_at(&m->blob, struct snp_out, at)[i]);
 	}
 	free(room);
 	*head_at = at;
@@ -253,7 +192,7 @@ static int say_dns(struct making *m, const struct policy_groups *g, const struct
 	int e = 0;
 
 	for (size_t bank = 0; bank < m->in->automata->n_banks; bank++) {
-		struct snp_out *out = blob_at(&m->blob, struct snp_out, h->outs_at[bank]);
+		struct snp_out *out = policy_blob_at(&m->blob, struct snp_out, h->outs_at[bank]);
 
 		for (size_t i = 1; i < m->in->automata->banks[bank].n_sets && !e; i++) {
 			if (out[i].dns)
@@ -289,60 +228,13 @@ static int allow_dns(struct making *m, const struct snp_policy_head *h)
 	return said ? say_dns(m, g, h, said) : -ENOMEM;
 }
 
-/*
- * Open addressing. Who is nearer to its place gives way to who is farther from its own, so that none is
- * far from it even in a table three quarters full.
- */
-static bool hash_allow(const struct making *m, struct snp_allow *table, uint32_t mask)
-{
-	for (size_t i = 0; i < m->n_allow; i++) {
-		struct snp_allow row = m->allow[i], other;
-		uint32_t at = snp_hash_allow(row.class, row.identity), far = 0, its;
-
-		for (; table[at & mask].class; at++, far++) {
-			other = table[at & mask];
-			its = (at - snp_hash_allow(other.class, other.identity)) & mask;
-			if (its < far) {
-				table[at & mask] = row;
-				row = other;
-				far = its;
-			}
-			if (far + 1 == SNP_ALLOW_PROBES)
-				return false;
-		}
-		table[at & mask] = row;
-	}
-	return true;
-}
-
-static int put_allow(struct making *m, uint32_t *at, uint32_t *mask)
-{
-	size_t n = 16;
-
-	while (n * 3 / 4 < m->n_allow)
-		n *= 2;
-	for (; n * sizeof(struct snp_allow) <= SNP_REGION_BYTES; n *= 2) {
-		SNP_CLEANUP(snp_freep)
-		struct snp_allow *table = calloc(n, sizeof(*table));
-
-		if (!table)
-			return -ENOMEM;
-		if (!hash_allow(m, table, n - 1))
-			continue;
-		*at = blob_put(&m->blob, table, n * sizeof(*table));
-		*mask = n - 1;
-		return blob_error(m);
-	}
-	return too_big(m, WHY_TABLES);
-}
-
 /* --- port sets and classes --- */
 
 static int put_ports(struct making *m, uint32_t *head_at)
 {
 	uint32_t end = policy_ports_end(m->ports), at;
 
-	at = blob_add(&m->blob, end * sizeof(struct snp_ports));
+	at = policy_blob_add(&m->blob, end * sizeof(struct snp_ports));
 	for (uint32_t i = 1; i < end; i++) {
 		struct snp_ports p = {.all = policy_ports_all(m->ports, i)};
 
@@ -351,42 +243,45 @@ static int put_ports(struct making *m, uint32_t *head_at)
 			const uint32_t *limits = policy_ports_limits(m->ports, i, k, &n);
 
 			p.n[k] = n;
-			p.at[k] = n ? blob_put(&m->blob, limits, n * sizeof(*limits)) : 0;
+			p.at[k] = n ? policy_blob_share(&m->blob,
+							policy_blob_put(&m->blob, limits,
+									n * sizeof(*limits)))
+				    : 0;
 		}
 		if (m->blob.error)
 			break;
-		blob_at(&m->blob, struct snp_ports, at)[i] = p;
+		policy_blob_at(&m->blob, struct snp_ports, at)[i] = p;
 	}
 	*head_at = at;
 	return blob_error(m);
 }
 
-static uint32_t put_v4(struct blob *b, const struct policy_range *r, size_t n)
+static uint32_t put_v4(struct policy_blob *b, const struct policy_range *r, size_t n)
 {
-	uint32_t at = blob_add(b, n * sizeof(struct snp_range4));
+	uint32_t at = policy_blob_add(b, n * sizeof(struct snp_range4));
 
 	for (size_t i = 0; i < n && !b->error; i++)
-		blob_at(b, struct snp_range4, at)[i] =
+		policy_blob_at(b, struct snp_range4, at)[i] =
 			(struct snp_range4){(uint32_t)r[i].from, r[i].deny, r[i].allow};
-	return at;
+	return policy_blob_share(b, at);
 }
 
-static uint32_t put_v6(struct blob *b, const struct policy_range *r, size_t n)
+static uint32_t put_v6(struct policy_blob *b, const struct policy_range *r, size_t n)
 {
-	uint32_t at = blob_add(b, n * sizeof(struct snp_range6));
+	uint32_t at = policy_blob_add(b, n * sizeof(struct snp_range6));
 
 	for (size_t i = 0; i < n && !b->error; i++)
-		blob_at(b, struct snp_range6, at)[i] = (struct snp_range6){
+		policy_blob_at(b, struct snp_range6, at)[i] = (struct snp_range6){
 			.from = {(uint64_t)(r[i].from >> 64), (uint64_t)r[i].from},
 			.deny = r[i].deny,
 			.allow = r[i].allow,
 		};
-	return at;
+	return policy_blob_share(b, at);
 }
 
 static int put_classes(struct making *m, uint32_t *head_at)
 {
-	uint32_t at = blob_add(&m->blob, m->classes.n * sizeof(struct snp_class));
+	uint32_t at = policy_blob_add(&m->blob, m->classes.n * sizeof(struct snp_class));
 
 	for (size_t i = 0; i < m->classes.n; i++) {
 		const struct policy_class *c = &m->classes.at[i];
@@ -398,7 +293,7 @@ static int put_classes(struct making *m, uint32_t *head_at)
 		row.at6 = put_v6(&m->blob, c->v6, c->n_v6);
 		if (m->blob.error)
 			break;
-		blob_at(&m->blob, struct snp_class, at)[i] = row;
+		policy_blob_at(&m->blob, struct snp_class, at)[i] = row;
 	}
 	*head_at = at;
 	return blob_error(m);
@@ -418,11 +313,13 @@ static int compile(struct making *m, struct snp_policy_head *h)
 		e = allow_dns(m, h);
 	if (e)
 		return e;
-	h->class_of_at =
-		blob_put(&m->blob, m->classes.of, SNP_ENDPOINTS_MAX * sizeof(*m->classes.of));
+	h->class_of_at = policy_blob_put(&m->blob, m->classes.of,
+					 SNP_ENDPOINTS_MAX * sizeof(*m->classes.of));
 	e = put_classes(m, &h->classes_at);
 	if (!e)
-		e = put_allow(m, &h->allow_at, &h->allow_mask);
+		e = policy_allow_put(&m->allow, &m->blob, &h->allow_at, &h->allow_mask);
+	if (e == -E2BIG)
+		too_big(m, WHY_TABLES);
 	return e ? e : put_ports(m, &h->ports_at);
 }
 
@@ -442,19 +339,18 @@ int policy_compile(const struct policy_input *in, struct policy_ids *ids, uint8_
 	int e = -ENOMEM;
 
 	m.dns_sets = intern_new(1u << 30);
-	blob_add(&m.blob, sizeof(h));
+	policy_blob_init(&m.blob, sizeof(h));
 	if (m.ports && m.dns_sets && !m.blob.error)
 		e = compile(&m, &h);
 	if (!e) {
 		memcpy(m.blob.bytes, &h, sizeof(h));
-		*tables = m.blob.bytes;
+		*tables = snp_take(&m.blob.bytes);
 		*len = m.blob.len;
-		m.blob.bytes = NULL;
 	}
 	if (e == -E2BIG)
 		*why = m.why;
-	free(m.blob.bytes);
-	free(m.allow);
+	policy_blob_fini(&m.blob);
+	policy_allow_fini(&m.allow);
 	policy_classes_fini(&m.classes);
 	policy_ports_free(m.ports);
 	intern_free(m.dns_sets);
