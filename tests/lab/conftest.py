@@ -5,6 +5,7 @@ import os
 import pytest
 
 import leftovers
+import sanitize
 from daemon import SNOOPERD, Snooperd
 from snoplab import BUILD, Lab, Run
 
@@ -16,17 +17,14 @@ MUST_RUN = os.environ.get('REQUIRE_ROOT') == '1'
 LONG = os.environ.get('LAB_LONG') == '1'
 
 
-# A sanitizer traces its own process to find leaks, and seccomp would refuse that.
-if 'asan' in BUILD:
-    os.environ['SNOOPERD_SECCOMP'] = 'off'
-
-
 def pytest_configure(config):
+    sanitize.prepare()
     config.addinivalue_line('markers', 'long: takes more than half a minute; make check-long runs it')
 
 
 def pytest_collection_modifyitems(config, items):
-    chosen = [item for item in items if bool(item.get_closest_marker('long')) == LONG]
+    chosen = [item for item in items
+              if bool(item.get_closest_marker('long')) == LONG and sanitize.may_run(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
     why = None
@@ -39,6 +37,10 @@ def pytest_collection_modifyitems(config, items):
     if why:
         for item in items:
             item.add_marker(pytest.mark.skip(reason=why))
+
+
+def pytest_terminal_summary(terminalreporter):
+    sanitize.report(terminalreporter)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -27,6 +27,7 @@ import leftovers
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(TOP, os.environ.get('SNOOPER_BUILD', 'build/release'))
+SANITIZED = os.path.basename(BUILD) == 'asan'
 
 # Deadlines are longer on an emulated processor. They only say when to give up: no test waits for one.
 PATIENCE = 12 if 'QEMU TCG' in open('/proc/cpuinfo').read() else 1
@@ -149,7 +150,7 @@ class Lab:
 
     def close(self):
         try:
-            if 'asan' in BUILD:
+            if SANITIZED:
                 self._end_ours()
         finally:
             self._remove()

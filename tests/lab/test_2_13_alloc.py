@@ -11,6 +11,7 @@ import pytest
 
 import dnswire as w
 from daemon import Snooperd
+from sanitize import ANY_LINK_ORDER, asan_options
 from servers import ask, unbound
 from snoplab import BUILD, wait_until
 
@@ -57,7 +58,7 @@ def resolvers(lab):
 def preloaded(lab, control, mode):
     snooperd = Snooperd(lab, {'reconcile': {'mode': mode, 'servers': [f'{JUDGE}:53']}})
     snooperd.argv = ['env', f'LD_PRELOAD={BUILD}/tests/lab/failalloc.so',
-                     f'FAILALLOC={control.path}', *snooperd.argv]
+                     f'ASAN_OPTIONS={asan_options(ANY_LINK_ORDER)}', f'FAILALLOC={control.path}', *snooperd.argv]
     return snooperd
 
 

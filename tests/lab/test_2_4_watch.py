@@ -9,6 +9,7 @@ import pytest
 
 from daemon import SNOOPERCTL, Snooperd
 from grpc_client import Client
+from sanitize import NO_QUARANTINE, asan_options
 from snoplab import PATIENCE, wait_until
 from watching import WATCH, Names, Watching
 
@@ -130,6 +131,12 @@ def churn(names, rounds):
     return {name: {f'192.0.2.{k + 1}' for k in range(rounds)} for name in MANY}
 
 
+@pytest.fixture
+def what_is_freed_is_given_back(monkeypatch):
+    monkeypatch.setenv('ASAN_OPTIONS', asan_options(NO_QUARANTINE))
+
+
+@pytest.mark.usefixtures('what_is_freed_is_given_back')
 def test_2_13_f32_reader_that_stops_holds_little(snooperd, names):
     names.look_up(MANY)
     snooperd.wait_for(*MANY)

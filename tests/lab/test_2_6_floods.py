@@ -15,6 +15,7 @@ import dnswire as w
 import h2frames as h2
 from daemon import SNOOPERCTL, Snooperd
 from grpc_client import Client
+from sanitize import SMALL_QUARANTINE, asan_options
 from servers import Scripted, ask
 from snoplab import Lab, wait_until
 
@@ -35,7 +36,9 @@ def lab(run):
 
 @pytest.fixture(scope='module')
 def snooperd(lab):
-    made = Snooperd(lab, {'export': {'socket_group': 'nogroup'}}).start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('ASAN_OPTIONS', asan_options(SMALL_QUARANTINE))
+        made = Snooperd(lab, {'export': {'socket_group': 'nogroup'}}).start()
 
     def handler(query):
         return [w.answer(query, [w.a(w.QNAME, f'192.0.2.{i}') for i in range(16)])]

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from daemon import SNOOPERD, Snooperd
+from sanitize import NO_LEAKS, asan_options
 from servers import dnsmasq
 from snoplab import PATIENCE, Program, TOP, wait_until
 
@@ -145,8 +146,10 @@ def allowed_by_unit():
     return allowed | calls_of('@default')
 
 
-def test_2_9_the_units_system_calls_are_enough(lab, proxy):
+def test_2_9_the_units_system_calls_are_enough(lab, proxy, monkeypatch):
     """From its first to its last call: start, reload, stop, with the kernel side removed."""
+    monkeypatch.setenv('ASAN_OPTIONS', asan_options(NO_LEAKS))
+    monkeypatch.setenv('SNOOPERD_SECCOMP', 'on')
     trace = f'{lab.dir}/trace'
     snooperd = Bounded(lab, ALL, {'state': {'keep_on_stop': False}})
     snooperd.argv = ['strace', '-D', '-q', '-f', '-o', trace, SNOOPERD, '-c', snooperd.file]
