@@ -5,7 +5,7 @@
  *   lookups ask STYLE ADDRESS COUNT    lookups one after the other, of names n0.repeated.bench and on
  *       connected    one socket, connect() once, send() and recv()
  *       unconnected  one socket, sendto() and recvfrom()
- *       new          as stub resolvers do: socket(), connect(), send(), recv(), close()
+ *       new          as the resolver of a libc does: socket(), connect(), send(), recv(), close()
  *   lookups connect ADDRESS PORT COUNT   connect() of one UDP socket again and again
  *
  * One JSON object on stdout: medians in nanoseconds. Exit 1: an answer was lost
