@@ -100,11 +100,12 @@ def play(lab, screen):
         'observe': {'resolvers': None},
         'proxy': {'addresses': ['127.0.0.1:53'], 'cgroup': node.sub_cgroup('proxy'),
                   'fallback': [f'{outside.ip4}:53'], 'dwell': '1s'},
+        'reconcile': {'mode': 'verify'},
         'log': {'level': 'info'}}).start()
     clients = node.sub_cgroup('clients')
     began = time.monotonic()
     asked = failed = 0
-    names, state, once = list(NAMES), 'before', 'new'
+    names, state, once, shown = list(NAMES), 'before', 'new', None
     screen.say(0, f'dnsmasq answers on 127.0.0.1 (pid {proxy.pid}), unbound behind it on {outside.ip4}')
     while (now := time.monotonic() - began) < END_AT:
         if state == 'before' and now >= KILL_AT:
@@ -124,7 +125,9 @@ def play(lab, screen):
         listed = snooperd.names()
         if once == 'new' and ONCE in listed:
             once = 'known'
-        elif once == 'known' and ONCE not in listed:
+        if state == 'dead' and not shown and NEW_NAMES[0] in listed:
+            shown = [(verb, ask_snooperctl(snooperd, verb)) for verb in ('names', 'status')]
+        if once == 'known' and ONCE not in listed:
             once = 'expired'
             screen.say(now, f'{ONCE}, asked once at the start, has expired')
         screen.draw(now, [
@@ -133,7 +136,9 @@ def play(lab, screen):
             f'  lookups     {asked}, failed {failed}',
             f'  {ask_snooperctl(snooperd, "proxy", "status")}', '', *table(listed)])
         select.select([], [], [], max(0, began + asked - time.monotonic()))
-    print('\n$ snooperctl status\n' + ask_snooperctl(snooperd, 'status') + '\n')
+    print('\nWhile the proxy was dead:\n')
+    for verb, said in shown or []:
+        print(f'$ snooperctl {verb}\n{said}\n')
     print(f'{asked} lookups, {failed} failed; the proxy was dead for {BACK_AT - KILL_AT} s of them.')
     return 1 if failed else 0
 
