@@ -9,7 +9,7 @@ static __attribute__((noinline)) int egress_learn(struct __sk_buff *skb, int pol
 	struct pkt p = {};
 
 	if (!learn_packet(skb, &l, &p, 0) || p.refused)
-		return police == POLICE_GO;
+		return learn_unread(skb, police == POLICE_ASK);
 	return learn_query(&l, police == POLICE_ASK);
 }
 

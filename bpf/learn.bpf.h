@@ -96,7 +96,8 @@ static __always_inline void learn_whose(struct learn *l)
 		slot->matched_only = head->matched_only;
 		slot->want.idle_ms = head->grace_ns / NS_PER_MS + 1000;
 	}
-	slot->grants = slot->class != 0;
+	/* Where all share what is learned, it does not matter who asked. */
+	slot->grants = slot->class || (tables && slot->scope == SNP_SCOPE_NODE);
 	slot->at_all = slot->grants || slot->matched_only;
 }
 
@@ -140,6 +141,12 @@ static __always_inline void learn_question(const struct learn *l, const struct s
 	question_make(out, l->conf, &of, now_ns);
 }
 
+/* What cannot be read as a question: it goes, unless questions are judged. */
+static __always_inline int learn_unread(struct __sk_buff *skb, int judged)
+{
+	return judged ? snp_dns_refused(skb) : 1;
+}
+
 /* Note the question. `judged`: only if its endpoint may ask it. 1: the packet may go; 0: it may not. */
 static __always_inline int learn_query(struct learn *l, int judged)
 {
@@ -147,19 +154,20 @@ static __always_inline int learn_query(struct learn *l, int judged)
 	__u32 server = server_flags(l->conf, &p->dst, p->dport);
 	struct question *q;
 	struct bpf_sock *sk;
-	int may = !judged;
+	int may = 1;
 
 	if (!server || l->skb->mark == SNP_PROBE_MARK)
-		return may;
+		return learn_unread(l->skb, judged);
 	if (l->skb->gso_segs > 1) {
 		snp_count(SNP_STAT_SEGMENTED);
-		return may;
+		return learn_unread(l->skb, judged);
 	}
 	if (learn_begin(l))
-		return may;
+		return learn_unread(l->skb, judged);
 	if (learn_read(l, 0)) {
 		snp_count(SNP_STAT_Q_SHAPE);
-	} else if (may || (may = snp_may_ask(l->skb, l->at))) {
+		may = learn_unread(l->skb, judged);
+	} else if (!judged || (may = snp_may_ask(l->skb, l->at))) {
 		q = &l->slot->asked;
 		learn_question(l, &p->dst, p->dport, p->sport, bpf_ktime_get_boot_ns(), q);
 		q->q.head |= SNP_Q_ASKED;

@@ -11,7 +11,7 @@
 #define SNP_POLICE_BPF_H
 
 #include "bpf/learn.bpf.h"
-#include "bpf/snp_judge.bpf.h"
+#include "bpf/police_flow.bpf.h"
 #include "bpf/snp_proxy.bpf.h"
 
 #define SOCK_RAW_TYPE 3
@@ -20,6 +20,7 @@
 struct police_packet {
 	__u8 begins; /* SYN without ACK */
 	__u8 tcp;
+	__u8 neighbours; /* ICMPv6 that the network needs: neighbours, routers, groups */
 };
 
 /* Ports, and TCP's flags, from off. */
@@ -43,6 +44,8 @@ static __always_inline void police_ports(struct __sk_buff *skb, __u32 off, __u8 
 		to->port = bpf_ntohs(ports[1]);
 		to->no_ports = 0;
 	}
+	if (protocol == IPPROTO_ICMPV6 && !bpf_skb_load_bytes(skb, off, &flags, sizeof(flags)))
+		is->neighbours = (flags >= 130 && flags <= 137) || flags == 143;
 	if (protocol != IPPROTO_TCP)
 		return;
 	is->tcp = 1;
@@ -99,145 +102,29 @@ static __always_inline int police_resolver(const struct snp_flow_to *to)
 	       port_observed(conf, to->port) && server_flags(conf, &to->addr, to->port);
 }
 
-/* Has this peer sent a datagram to the socket of late? */
-static __always_inline int
-police_was_heard(const struct snp_policy_head *head, __u64 now_ns, const struct snp_flow_key *key)
+/*
+ * A raw socket that nobody made (sock_create did not see it): the kernel's own. In a network
+ * namespace it is of the cgroup of whoever made that. Its resets are answers, and without its
+ * neighbour discovery (RFC 4861, RFC 3810) nothing leaves the host.
+ */
+static __always_inline int police_is_kernels(struct __sk_buff *skb, struct bpf_sock *sk,
+					     const struct snp_flow_to *to,
+					     const struct police_packet *is)
 {
-	__u64 *heard_ns = bpf_map_lookup_elem(&snp_heard, key);
-
-	return heard_ns && now_ns - *heard_ns < head->idle_ns;
-}
-
-/* --- flows --- */
-
-static __always_inline int flow_is(const struct snp_flow *f, const struct snp_flow_to *to)
-{
-	return f->verdict && f->port == to->port && f->protocol == to->protocol &&
-	       addr_equal(&f->addr, &to->addr);
-}
-
-static __always_inline struct snp_flow *
-flow_of(struct snp_flow_ways *ways, const struct snp_flow_to *to)
-{
-	__u32 i;
-
-	for (i = 0; i < SNP_FLOW_WAYS; i++)
-		if (flow_is(&ways->way[i], to))
-			return &ways->way[i];
-	return NULL;
-}
-
-static __always_inline void flow_write(struct snp_flow *f, const struct judge *j, __u32 v)
-{
-	f->verdict = SNP_VERDICT_NONE;
-	f->addr = j->to.addr;
-	f->port = j->to.port;
-	f->protocol = j->to.protocol;
-	f->generation = j->generation;
-	f->identity = j->identity;
-	f->used_s = j->now_ns / NS_PER_S;
-	*(volatile __u8 *)&f->verdict = v;
-}
-
-/* Remember an admitted flow where there is room: a way of its socket, or the table of all. */
-static __always_inline void
-flow_keep(struct snp_flow_ways *ways, const struct snp_flow_key *key, struct judge *j, __u32 v)
-{
-	__u32 i;
-
-	for (i = 0; ways && i < SNP_FLOW_WAYS; i++)
-		if (!ways->way[i].verdict || j->to.protocol == IPPROTO_TCP ||
-		    flow_is(&ways->way[i], &j->to)) {
-			flow_write(&ways->way[i], j, v);
-			return;
-		}
-	flow_write(&j->fresh, j, v);
-	if (bpf_map_update_elem(&snp_flows, key, &j->fresh, BPF_ANY))
-		snp_count(SNP_STAT_FLOWS_FULL);
-}
-
-/* --- who sends what, and what comes of it --- */
-
-struct police_case {
-	const struct snp_policy_head *head;
-	struct snp_member who;
-	struct snp_flow_key key;    /* where to, and whose flow */
-	struct snp_flow_ways *ways; /* of its socket, or NULL */
-	__u64 cgroup_id;
-	__u32 keep; /* remember the flow when it is admitted */
-	__u32 cut;  /* out: it was admitted before, and has just been refused */
-};
-
-/* The policy in force that is more than watched, or NULL. */
-static __always_inline const __u8 *police_tables(void)
-{
-	void *generation = snp_policy_now();
-	const __u8 *tables = generation ? snp_policy_region(generation, SNP_POLICY_TABLES) : NULL;
-
-	return tables && snp_policy_head(tables)->mode != SNP_MODE_OBSERVE ? tables : NULL;
-}
-
-/* What is not worth a count each time: answers, and what is judged elsewhere. */
-static __always_inline int police_counts(__u32 v)
-{
-	return v != SNP_VERDICT_LIVE && v != SNP_VERDICT_REPLY && v != SNP_VERDICT_NONE;
-}
-
-/* f is the flow, known from before, or NULL. 1: it may go. */
-static __always_inline int
-police_judge(struct police_case *c, struct snp_flow *f, __u64 now_ns, __u32 again)
-{
-	__u32 index, v;
-	struct judge *j = judge_claim(&index);
-	int may;
-
-	if (!j)
+	if (sk->type != SOCK_RAW_TYPE || owner_of(sk))
 		return 0;
-	j->endpoint = c->who.endpoint & (SNP_ENDPOINTS_MAX - 1);
-	j->scope = c->who.scope;
-	j->to = c->key.to;
-	j->now_ns = now_ns;
-	j->again = again;
-	j->admitted = f ? f->identity : 0;
-	snp_judge(index);
-	if (*(volatile __u32 *)&j->stale)
-		snp_judge(index);
-	v = *(volatile __u32 *)&j->verdict;
-	may = 1;
-	if (!SNP_VERDICT_IS_DENY(v)) {
-		if (c->keep && v != SNP_VERDICT_NONE)
-			flow_keep(c->ways, &c->key, j,
-				  v == SNP_VERDICT_LIVE ? SNP_VERDICT_NAME : v);
-		if (police_counts(v))
-			snp_judged(index, c->cgroup_id, v);
-	} else if (!police_was_heard(c->head, now_ns, &c->key)) {
-		/* Known as refused from now on: the rest of its connection is no answer to anybody. */
-		if (f)
-			f->verdict = SNP_VERDICT_DENY_WITHDRAWN;
-		may = snp_judged(index, c->cgroup_id, again ? SNP_VERDICT_DENY_WITHDRAWN : v);
-		c->cut = again && !may;
-	}
-	judge_give(j);
-	return may;
+	if (is->tcp)
+		return !is->begins;
+	return to->protocol == IPPROTO_ICMP || is->neighbours;
 }
 
-/* 1: what c's socket sends may go. This is what each packet of a stream pays. */
-static __always_inline int police_flow(struct police_case *c)
+/* A raw socket's packet to a resolver, where names are judged: a question like any other. */
+static __always_inline enum police
+police_raw_question(struct __sk_buff *skb, const struct police_packet *is)
 {
-	struct snp_flow *f = c->ways ? flow_of(c->ways, &c->key.to) : NULL;
-	__u64 now_ns = bpf_ktime_get_boot_ns();
-	__u32 now_s = now_ns / NS_PER_S, again;
-
-	if (!f)
-		f = bpf_map_lookup_elem(&snp_flows, &c->key);
-	again = f && !SNP_VERDICT_IS_DENY(f->verdict) &&
-		now_s - f->used_s <= c->head->idle_ns / NS_PER_S;
-	if (again && f->generation == c->head->generation) {
-		if (f->used_s != now_s)
-			f->used_s = now_s;
-		return 1;
-	}
-	return police_judge(c, f, now_ns, again);
+	if (!is->tcp)
+		return POLICE_ASK;
+	return snp_dns_refused(skb) ? POLICE_GO : POLICE_STOP;
 }
 
 /* At egress. */
@@ -248,7 +135,7 @@ static __always_inline enum police police_packet(struct __sk_buff *skb)
 	struct police_case c = {};
 	struct snp_member *m;
 	struct bpf_sock *sk;
-	__u32 raw = 0, class;
+	__u32 raw = 0, class, dns;
 
 	if (!tables)
 		return POLICE_GO;
@@ -266,21 +153,23 @@ static __always_inline enum police police_packet(struct __sk_buff *skb)
 		sk = bpf_sk_fullsock(sk);
 	if (sk)
 		raw = sk->type == SOCK_RAW_TYPE;
-	if (!raw && police_resolver(&c.key.to)) {
-		if (!(snp_class_at(tables, class)->flags & SNP_CLASS_DNS))
-			return POLICE_GO;
-		return is.tcp ? POLICE_ASK_TCP : POLICE_ASK;
+	if (police_resolver(&c.key.to)) {
+		dns = snp_class_at(tables, class)->flags & SNP_CLASS_DNS;
+		if (!raw)
+			return !dns ? POLICE_GO : is.tcp ? POLICE_ASK_TCP : POLICE_ASK;
+		if (dns)
+			return police_raw_question(skb, &is);
 	}
-	if (addr_is_loopback(&c.key.to.addr))
+	if (addr_is_loopback(&c.key.to.addr) || (sk && police_is_kernels(skb, sk, &c.key.to, &is)))
 		return POLICE_GO;
+	/* Accepted connections have none, and need none. */
 	if (sk)
-		c.ways =
-			bpf_sk_storage_get(&snp_flow, sk, 0, raw ? 0 : BPF_SK_STORAGE_GET_F_CREATE);
+		c.ways = bpf_sk_storage_get(&snp_flow, sk, 0,
+					    is.tcp && !is.begins ? 0 : BPF_SK_STORAGE_GET_F_CREATE);
 	/* Of TCP only what begins a connection is judged, unless somebody writes his own headers. */
 	if (is.tcp && !is.begins && !raw && !(c.ways && flow_of(c.ways, &c.key.to)))
 		return POLICE_GO;
 	c.key.cookie = bpf_get_socket_cookie(skb);
-	c.keep = !raw;
 	if (police_flow(&c))
 		return POLICE_GO;
 	if (c.cut && is.tcp)
@@ -326,23 +215,20 @@ static __always_inline int police_cut(struct __sk_buff *skb)
 	return 0;
 }
 
-/* The question in the slot, of an endpoint with rules.dns. 1: it may be asked. */
-static __always_inline int police_question(struct __sk_buff *skb, struct snp_scratch_slot *slot)
+/* A question that may not be asked, or cannot be read, of an endpoint with rules.dns. 1: it goes all the same. */
+static __always_inline int police_dns_refused(struct __sk_buff *skb)
 {
 	const __u8 *tables = police_tables();
 	struct snp_member *m = member_of_skb(skb);
-	__u32 index;
 	struct judge *j;
+	__u32 index;
 	int may;
 
 	if (!tables || !m)
 		return 1;
-	slot->class = snp_policy_class(tables, m->endpoint & (SNP_ENDPOINTS_MAX - 1));
-	if (snp_match(slot->index) && name_may_be_asked(slot, tables))
-		return 1;
 	j = judge_claim(&index);
 	if (!j)
-		return 0;
+		return snp_policy_head(tables)->mode != SNP_MODE_ENFORCE;
 	__builtin_memset(&j->to, 0, sizeof(j->to));
 	j->endpoint = m->endpoint & (SNP_ENDPOINTS_MAX - 1);
 	j->to.protocol = IPPROTO_UDP;
@@ -351,6 +237,29 @@ static __always_inline int police_question(struct __sk_buff *skb, struct snp_scr
 	may = snp_judged(index, bpf_skb_cgroup_id(skb), SNP_VERDICT_DENY_DNS);
 	judge_give(j);
 	return may;
+}
+
+/* The question in the slot, of an endpoint with rules.dns. 1: it may be asked. */
+static __always_inline int police_question(struct __sk_buff *skb, struct snp_scratch_slot *slot)
+{
+	const __u8 *tables;
+	struct snp_member *m = member_of_skb(skb);
+	__u32 i;
+
+	/* Numbers of sets mean something in their own generation only. */
+	for (i = 0; i < NAME_TRIES; i++) {
+		tables = police_tables();
+		if (!tables || !m)
+			return 1;
+		slot->class = snp_policy_class(tables, m->endpoint & (SNP_ENDPOINTS_MAX - 1));
+		if (!snp_match(slot->index) ||
+		    *(volatile __u32 *)&slot->generation != snp_policy_head(tables)->generation)
+			continue;
+		if (name_may_be_asked(slot, tables))
+			return 1;
+		break;
+	}
+	return snp_dns_refused(skb);
 }
 
 /* A datagram came to a socket of an endpoint: what goes back is an answer. */
@@ -375,9 +284,12 @@ static __always_inline void police_hears(struct __sk_buff *skb)
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
 	ways = sk ? bpf_sk_storage_get(&snp_flow, sk, 0, 0) : NULL;
-	if ((ways && flow_of(ways, &key.to)) || police_resolver(&key.to))
-		return;
 	key.cookie = bpf_get_socket_cookie(skb);
+	/* What answers us is no question, even if policy has ended the flow since. */
+	if ((ways && flow_of(ways, &key.to)) || bpf_map_lookup_elem(&snp_flows, &key) ||
+	    police_resolver(&key.to))
+		return;
+	key.cookie = m->endpoint;
 	now_ns = bpf_ktime_get_boot_ns();
 	heard_ns = bpf_map_lookup_elem(&snp_heard, &key);
 	if (!heard_ns)
@@ -408,6 +320,12 @@ police_call(struct bpf_sock_addr *ctx, const struct snp_endpoint *at, struct snp
 	to->no_ports = 1;
 }
 
+/* Loopback, or no address at all: what Linux takes for it. */
+static __always_inline int police_is_here(const struct snp_addr *a)
+{
+	return addr_is_loopback(a) || (addr_is_v4(a) ? !a->w[3] : !a->q[0] && !a->q[1]);
+}
+
 /*
  * connect, and send with a destination, by a socket whose endpoint is known. Returns 1: let it
  * go on; 0: EPERM.
@@ -416,7 +334,7 @@ static __always_inline int police_address(struct bpf_sock_addr *ctx, const struc
 {
 	const __u8 *tables = police_tables();
 	struct bpf_sock *sk = ctx->sk;
-	struct police_case c = {.keep = 1};
+	struct police_case c = {.by_call = 1};
 	struct snp_member *owner;
 
 	if (!tables || !sk)
@@ -428,7 +346,7 @@ static __always_inline int police_address(struct bpf_sock_addr *ctx, const struc
 	c.head = snp_policy_head(tables);
 	c.who = *owner;
 	police_call(ctx, at, &c.key.to);
-	if (addr_is_loopback(&at->addr) || police_resolver(&c.key.to))
+	if (police_is_here(&at->addr) || police_resolver(&c.key.to))
 		return 1;
 	c.ways = bpf_sk_storage_get(&snp_flow, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	c.key.cookie = bpf_get_socket_cookie(ctx);

@@ -15,7 +15,6 @@
 #include "bpf/snp_scratch.bpf.h"
 #include "bpf/snp_tally.bpf.h"
 
-#define NS_PER_S      1000000000ull
 #define SNP_UNREAD_NS (60 * NS_PER_S) /* how long a name without facts is kept for the daemon */
 
 /*
@@ -406,7 +405,7 @@ static long renew_addr(__u32 i, struct commit *c)
 		row->ttl_s = ttl_s;
 		snp_count(SNP_STAT_FACTS_RENEWED);
 		if (row->identity)
-			grant(slot, row->identity, expiry_ns);
+			grant(slot, row->identity, grant_end_ms(slot, expiry_ns));
 	}
 	slot->kept++;
 	return 0;
@@ -503,9 +502,11 @@ static __always_inline __u32 commit_message(struct snp_scratch_slot *slot, struc
 	if (n > DNS_ADDRS_MAX)
 		n = DNS_ADDRS_MAX;
 	/* A busy host repeats itself: most messages end here. */
-	bpf_loop(n, renew_addr, &c, 0);
-	if (n && slot->kept == n)
-		return n;
+	if (!grants_by_time(slot)) {
+		bpf_loop(n, renew_addr, &c, 0);
+		if (n && slot->kept == n)
+			return n;
+	}
 	slot->kept = 0;
 	if (commit_policy(slot))
 		return 0;

@@ -10,6 +10,16 @@
 
 #include "bpf/snp_name.bpf.h"
 
+/* An answer with TTL 0 is for whoever asked (RFC 1035 3.2.1): for as long as it takes to connect. */
+#define GRANT_MIN_NS 1000000000ull
+
+static __always_inline __u64 grant_end_ms(const struct snp_scratch_slot *slot, __u64 end_ns)
+{
+	__u64 least_ns = slot->now_ns + GRANT_MIN_NS;
+
+	return (end_ns > least_ns ? end_ns : least_ns) / NS_PER_MS;
+}
+
 /* The slots of a row that hold now, to the slot of the run. How many. */
 static __always_inline __u32 inherited_now(struct snp_scratch_slot *slot,
 					   const struct snp_name_row *row)
@@ -25,6 +35,17 @@ static __always_inline __u32 inherited_now(struct snp_scratch_slot *slot,
 		}
 	}
 	return n;
+}
+
+static __always_inline struct snp_name_row *name_now(struct snp_scratch_slot *slot)
+{
+	return bpf_map_lookup_elem(&snp_names, &slot->key.name);
+}
+
+/* Has the question's name inherited what may not yet be written at its addresses? */
+static __always_inline int grants_by_time(struct snp_scratch_slot *slot)
+{
+	return slot->grants && inherited_now(slot, name_now(slot));
 }
 
 /* One identity of the question's name to its CNAME's target, whose address is still to be asked for. */
@@ -46,6 +67,8 @@ inherit(struct snp_scratch_slot *slot, struct snp_name_row *row, __u32 identity,
 		if (have < row->inherited[at & (SNP_INHERITED - 1)])
 			at = i;
 	}
+	if (SNP_SLOT_END_MS(row->inherited[at & (SNP_INHERITED - 1)]) > slot->now_ns / NS_PER_MS)
+		snp_count(SNP_STAT_SLOT_EVICTED);
 	row->inherited[at & (SNP_INHERITED - 1)] = SNP_SLOT(identity, end_ms);
 }
 
@@ -56,7 +79,7 @@ inherit(struct snp_scratch_slot *slot, struct snp_name_row *row, __u32 identity,
 static __attribute__((noinline)) int
 inherit_all(struct snp_scratch_slot *slot, struct snp_name_row *row, __u64 end_ns)
 {
-	__u64 end_ms = end_ns / NS_PER_MS, until_ms;
+	__u64 end_ms = grant_end_ms(slot, end_ns), until_ms;
 	__u32 i;
 
 	for (i = 0; i < SNP_MATCH_BANKS; i++)
@@ -82,7 +105,7 @@ static __attribute__((noinline)) int commit_policy(struct snp_scratch_slot *slot
 	if (!slot->at_all)
 		return 0;
 	snp_match(slot->index);
-	row = bpf_map_lookup_elem(&snp_names, &slot->key.name);
+	row = name_now(slot);
 	for (i = 0; i < SNP_MATCH_BANKS; i++)
 		if (slot->identity[i]) {
 			one = slot->identity[i];
@@ -100,32 +123,32 @@ static __attribute__((noinline)) int commit_policy(struct snp_scratch_slot *slot
 	return -1;
 }
 
-/* The address in the slot's key is usable under an identity until end_ns. */
-static __always_inline void grant(struct snp_scratch_slot *slot, __u32 identity, __u64 end_ns)
+/* The address in the slot's key is usable under an identity until end_ms. */
+static __always_inline void grant(struct snp_scratch_slot *slot, __u32 identity, __u64 end_ms)
 {
 	struct row_want *w = &slot->want;
 
 	w->key.addr = slot->key.addr;
 	w->key.scope = slot->scope;
 	w->identity = identity;
-	w->end_ms = end_ns / NS_PER_MS;
+	w->end_ms = end_ms;
 	snp_row_put(slot->index);
 }
 
 /* ... under all of the name's: its own, and those of names whose CNAME it is, while that holds. */
 static __attribute__((noinline)) int grant_all(struct snp_scratch_slot *slot, __u64 end_ns)
 {
+	__u64 end_ms = grant_end_ms(slot, end_ns), until_ms;
 	__u32 i;
 
 	for (i = 0; i < SNP_MATCH_BANKS; i++)
 		if (slot->identity[i])
-			grant(slot, slot->identity[i], end_ns);
+			grant(slot, slot->identity[i], end_ms);
 	for (i = 0; i < SNP_INHERITED; i++) {
-		__u64 until_ns = SNP_SLOT_END_MS(slot->inherited[i]) * NS_PER_MS;
-
-		if (SNP_SLOT_IDENTITY(slot->inherited[i]) && until_ns > slot->now_ns)
+		until_ms = SNP_SLOT_END_MS(slot->inherited[i]);
+		if (SNP_SLOT_IDENTITY(slot->inherited[i]))
 			grant(slot, SNP_SLOT_IDENTITY(slot->inherited[i]),
-			      until_ns < end_ns ? until_ns : end_ns);
+			      until_ms < end_ms ? until_ms : end_ms);
 	}
 	return 0;
 }

@@ -19,6 +19,7 @@
 
 #define SNP_JUDGES_MAX 256 /* at once, on all CPUs */
 #define JUDGE_TRIES    16
+#define JUDGE_AGAIN    4 /* while policy is being replaced */
 
 struct judge {
 	__u64 busy;
@@ -202,7 +203,7 @@ static __always_inline int judge_begin(struct judge *j)
 	j->stale = 0;
 	j->generation = head->generation;
 	j->mode = head->mode;
-	j->alive_ms = (j->now_ns - head->grace_ns) / NS_PER_MS;
+	j->alive_ms = j->now_ns > head->grace_ns ? (j->now_ns - head->grace_ns) / NS_PER_MS : 0;
 	j->class = snp_policy_class(tables, j->endpoint);
 	j->flags = snp_class_at(tables, j->class)->flags;
 	return j->class;
@@ -239,22 +240,28 @@ static __always_inline enum snp_verdict judge(struct judge *j, __u32 at)
 static __always_inline void verdict_count(__u32 endpoint, __u32 verdict)
 {
 	struct snp_verdict_key key = {.endpoint = endpoint, .verdict = verdict};
-	__u64 one = 1, *n = bpf_map_lookup_elem(&snp_verdicts, &key);
+	__u64 none = 0, *n = bpf_map_lookup_elem(&snp_verdicts, &key);
 
+	if (!n) { /* made by whoever is first, then counted by all */
+		bpf_map_update_elem(&snp_verdicts, &key, &none, BPF_NOEXIST);
+		n = bpf_map_lookup_elem(&snp_verdicts, &key);
+	}
 	if (n)
 		__sync_fetch_and_add(n, 1);
 	else
-		bpf_map_update_elem(&snp_verdicts, &key, &one, BPF_NOEXIST);
+		snp_count(SNP_STAT_VERDICTS_LOST);
 }
 
 static __always_inline void hit_count(__u32 identity)
 {
-	__u64 one = 1, *n = bpf_map_lookup_elem(&snp_hits, &identity);
+	__u64 none = 0, *n = bpf_map_lookup_elem(&snp_hits, &identity);
 
+	if (!n) {
+		bpf_map_update_elem(&snp_hits, &identity, &none, BPF_NOEXIST);
+		n = bpf_map_lookup_elem(&snp_hits, &identity);
+	}
 	if (n)
 		__sync_fetch_and_add(n, 1);
-	else
-		bpf_map_update_elem(&snp_hits, &identity, &one, BPF_NOEXIST);
 }
 
 /* A refusal, for people who watch: at most one a millisecond, the others are counted. */

@@ -9,6 +9,8 @@
 
 #include "bpf/snp_scratch.bpf.h"
 
+#define NAME_TRIES 3 /* then the next answer is matched again */
+
 struct name_walk {
 	struct snp_scratch_slot *slot;
 	const __u8 *region;
@@ -68,8 +70,7 @@ static __always_inline int name_match(struct snp_scratch_slot *slot)
 		return 1;
 	for (i = 0; i < SNP_MATCH_BANKS && i < n; i++)
 		if (snp_match_bank(slot->index, i))
-			slot->generation =
-				0; /* replaced meanwhile: the next answer is matched again */
+			slot->generation = 0; /* replaced meanwhile: NAME_TRIES */
 	return 1;
 }
 

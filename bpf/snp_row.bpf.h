@@ -12,8 +12,11 @@
 #include "bpf/snp_policy_look.h"
 
 #define NS_PER_MS 1000000ull
+#define NS_PER_S  1000000000ull
 
-enum row_put { ROW_PUT, ROW_FULL, ROW_REFUSED };
+enum row_put { ROW_PUT, ROW_FULL, ROW_REFUSED, ROW_AGAIN };
+
+#define ROW_TRIES 4 /* of one chunk, while other CPUs write it */
 
 /* What is to be written: in a slot of the scratch, in map memory. */
 struct row_want {
@@ -44,26 +47,54 @@ static __always_inline int slot_extend(__u64 *slot, __u32 identity, __u64 end_ms
 	return 0;
 }
 
-/* A row of one slot, made or put in place of one that ended long ago. */
-static __always_inline enum row_put row_fresh(struct row_want *w, __u64 flags)
+/* A row of one slot. ROW_AGAIN: another CPU made one meanwhile. */
+static __always_inline enum row_put row_fresh(struct row_want *w)
 {
+	long r;
+
 	__builtin_memset(&w->fresh, 0, sizeof(w->fresh));
 	w->fresh.slot[0] = SNP_SLOT(w->identity, w->end_ms);
-	if (!bpf_map_update_elem(&snp_rows, &w->key, &w->fresh, flags))
+	r = bpf_map_update_elem(&snp_rows, &w->key, &w->fresh, BPF_NOEXIST);
+	if (!r)
 		return ROW_PUT;
+	if (r == -17 /* EEXIST */)
+		return ROW_AGAIN;
 	snp_count(SNP_STAT_ROWS_FULL);
 	return ROW_REFUSED;
 }
 
-/* Into chunk w->key.chunk. */
+static __always_inline int row_holds(const struct snp_row *row, __u64 slot)
+{
+	__u32 i, found = 0;
+
+	for (i = 0; i < SNP_SLOTS; i++)
+		found |= *(volatile __u64 *)&row->slot[i] == slot;
+	return found;
+}
+
+/* What was written into a row that was long over: did the daemon collect it at that moment? */
+static __always_inline enum row_put row_look(struct row_want *w)
+{
+	struct snp_row *row = bpf_map_lookup_elem(&snp_rows, &w->key);
+
+	if (!row)
+		return row_fresh(w);
+	return row_holds(row, SNP_SLOT(w->identity, w->end_ms)) ? ROW_PUT : ROW_AGAIN;
+}
+
+/*
+ * Into chunk w->key.chunk. In a row that is long over the daemon may be collecting (SNP_REVIVE_AFTER_NS),
+ * and its memory be given to another address: there only slots that were used are taken, by a
+ * compare-and-swap of what they held, which no new row holds.
+ */
 static __always_inline enum row_put row_put_chunk(struct row_want *w)
 {
 	struct snp_row *row = bpf_map_lookup_elem(&snp_rows, &w->key);
 	__u64 seen, last_ms = 0;
-	__u32 i, take = SNP_SLOTS;
+	__u32 i, over, take = SNP_SLOTS;
 
 	if (!row)
-		return row_fresh(w, BPF_NOEXIST);
+		return row_fresh(w);
 	for (i = 0; i < SNP_SLOTS; i++) {
 		seen = *(volatile __u64 *)&row->slot[i];
 		if (SNP_SLOT_END_MS(seen) > last_ms)
@@ -71,20 +102,18 @@ static __always_inline enum row_put row_put_chunk(struct row_want *w)
 		if (SNP_SLOT_IDENTITY(seen) == w->identity)
 			take = i;
 	}
-	/* Long over: the daemon may be collecting it at this moment (SNP_REVIVE_AFTER_NS). */
-	if (last_ms + SNP_REVIVE_AFTER_NS / NS_PER_MS < w->now_ms)
-		return row_fresh(w, BPF_ANY);
+	over = last_ms + SNP_REVIVE_AFTER_NS / NS_PER_MS < w->now_ms;
 	if (take < SNP_SLOTS &&
 	    slot_extend(&row->slot[take & (SNP_SLOTS - 1)], w->identity, w->end_ms))
-		return ROW_PUT;
+		return over ? row_look(w) : ROW_PUT;
 	for (i = 0; i < SNP_SLOTS; i++) {
 		seen = *(volatile __u64 *)&row->slot[i];
-		if (SNP_SLOT_END_MS(seen) + w->idle_ms < w->now_ms &&
+		if (SNP_SLOT_END_MS(seen) + w->idle_ms < w->now_ms && (seen || !over) &&
 		    __sync_val_compare_and_swap(&row->slot[i], seen,
 						SNP_SLOT(w->identity, w->end_ms)) == seen)
-			return ROW_PUT;
+			return over ? row_look(w) : ROW_PUT;
 	}
-	return ROW_FULL;
+	return over ? ROW_AGAIN : ROW_FULL;
 }
 
 int snp_row_chunk(__u32 at); /* row_put_chunk() on a slot's want (stages.bpf.c) */
@@ -109,15 +138,19 @@ static __always_inline void row_evict(struct row_want *w)
 /* The address in w->key, of the slot at `at`, is usable under w->identity until w->end_ms. */
 static __always_inline int row_put(struct row_want *w, __u32 at)
 {
-	__u32 i;
+	__u32 tries = 0;
 	int r = ROW_FULL;
 
-	for (i = 0; i < SNP_ROW_CHUNKS && r == ROW_FULL; i++) {
-		w->key.chunk = i;
+	w->key.chunk = 0;
+	while (tries < SNP_ROW_CHUNKS + ROW_TRIES && w->key.chunk < SNP_ROW_CHUNKS) {
 		r = snp_row_chunk(at);
+		if (r == ROW_FULL)
+			w->key.chunk++;
+		else if (r != ROW_AGAIN)
+			return r;
+		tries++;
 	}
-	if (r == ROW_FULL)
-		row_evict(w);
+	row_evict(w);
 	return r;
 }
 

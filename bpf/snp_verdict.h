@@ -25,12 +25,13 @@ SNP_ASSERT(sizeof(struct snp_flow) == 32, "two to a line of the cache");
 #define SNP_FLOW_WAYS 2
 struct snp_flow_ways {
 	struct snp_flow way[SNP_FLOW_WAYS];
+	struct snp_flow told; /* refused last, and counted: its packets do not count again */
 };
 
-/* Key of snp_flows (more flows of a socket) and of snp_heard (who sent a datagram to a socket). */
+/* Key of snp_flows (more flows of a socket) and of snp_heard (who sent a datagram to an endpoint). */
 struct snp_flow_key {
 	struct snp_flow_to to;
-	__u64 cookie;
+	__u64 cookie; /* of the socket; snp_heard: number of the endpoint */
 };
 SNP_ASSERT(sizeof(struct snp_flow_key) == 32, "snp_flow_key is a map key");
 

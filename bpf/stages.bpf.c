@@ -66,8 +66,17 @@ __attribute__((noinline)) int snp_commit_unread(__u32 at)
 __attribute__((noinline)) int snp_match(__u32 at)
 {
 	struct snp_scratch_slot *slot = snp_scratch_at(at);
+	__u32 i;
+	int r = 0;
 
-	return slot ? name_match(slot) : 0;
+	if (!slot)
+		return 0;
+	for (i = 0; i < NAME_TRIES; i++) {
+		r = name_match(slot);
+		if (!r || *(volatile __u32 *)&slot->generation)
+			break;
+	}
+	return r;
 }
 
 /* By one automaton. 0; -1: the generation was replaced meanwhile. */
@@ -169,4 +178,10 @@ __attribute__((noinline)) int snp_may_ask(struct __sk_buff *skb, __u32 at)
 	struct snp_scratch_slot *slot = snp_scratch_at(at);
 
 	return slot ? police_question(skb, slot) : 0;
+}
+
+/* A question is refused, and counted. 1: it goes all the same. */
+__attribute__((noinline)) int snp_dns_refused(struct __sk_buff *skb)
+{
+	return police_dns_refused(skb);
 }

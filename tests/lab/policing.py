@@ -12,6 +12,7 @@ from daemon import Snooperd
 from servers import unbound
 from snoplab import ip
 
+IPV6_FREEBIND = 78
 # All of these lead to the outside; it listens on every one of them.
 FAR4, FAR6 = '10.55.0.0/16', 'fd55::/64'
 
@@ -41,19 +42,23 @@ def names(*patterns, ports=(), kind='matchPattern'):
 
 
 class Servers:
-    """TCP and UDP on some ports of every address of a host; each TCP connection is kept and echoes."""
+    """TCP, UDP and UDP-Lite on some ports of every address of a host; each TCP connection is kept and echoes."""
 
     def __init__(self, host, ports=(80, 443)):
         self.sockets, self.alive, self.heard = [], True, []
         with host.inside():
             for port in ports:
-                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                    s = socket.socket(socket.AF_INET6, kind)
+                for kind, protocol in ((socket.SOCK_STREAM, 0), (socket.SOCK_DGRAM, 0),
+                                       (socket.SOCK_DGRAM, socket.IPPROTO_UDPLITE)):
+                    s = socket.socket(socket.AF_INET6, kind, protocol)
                     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
                     s.bind(('::', port))
                     if kind == socket.SOCK_STREAM:
                         s.listen(512)
+                    else:
+                        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+                        s.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
                     s.setblocking(False)
                     self.sockets.append(s)
         self.thread = threading.Thread(target=self._serve)
@@ -75,9 +80,9 @@ class Servers:
                         by_fd[c.fileno()] = c
                         poll.register(c.fileno(), select.EPOLLIN)
                     elif s.type == socket.SOCK_DGRAM:
-                        data, who, = s.recvfrom(65536)
+                        data, asked, _, who = s.recvmsg(65536, 64)
                         self.heard.append(data)
-                        s.sendto(data, who)
+                        s.sendmsg([data], asked, 0, who)  # from the address that was asked
                     else:
                         data = s.recv(65536)
                         if data:
