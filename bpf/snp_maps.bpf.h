@@ -113,7 +113,7 @@ SNP_MAP struct snp_wake_map snp_wake SEC(".maps");
 /* Policy: one generation in force, a map of regions (snp_policy.h). */
 struct snp_regions_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_INNER_MAP); /* a generation has as many automata as it needs */
+	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE); /* as many automata as it needs */
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u8[SNP_REGION_BYTES]);

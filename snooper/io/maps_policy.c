@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "snooper/base/cleanup.h"
 #include "snooper/io/maps_priv.h"
@@ -16,37 +17,40 @@
 
 /* --- generations --- */
 
-static int
-put_region(int fd, __u32 region, const struct maps_bytes *from, size_t head, uint8_t *room)
+static int put_region(uint8_t *regions, size_t region, const struct maps_bytes *from, size_t head)
 {
+	uint8_t *to = regions + region * SNP_REGION_BYTES;
 	uint32_t len = (uint32_t)from->len;
 
 	if (from->len + head > SNP_REGION_BYTES)
 		return -E2BIG;
-	memcpy(room, &len, head);
-	memcpy(room + head, from->bytes, from->len);
-	memset(room + head + from->len, 0, SNP_REGION_BYTES - head - from->len);
-	return bpf_map_update_elem(fd, &region, room, BPF_ANY) ? -errno : 0;
+	memcpy(to, &len, head);
+	if (from->len)
+		memcpy(to + head, from->bytes, from->len);
+	return 0;
 }
 
+/* Mapped: a generation is written to where it is used, and most of it is never touched. */
 static int fill(int fd, const struct maps_generation *g)
 {
-	SNP_CLEANUP(snp_freep)
-	uint8_t *room = malloc(SNP_REGION_BYTES);
-	int r = room ? 0 : -ENOMEM;
+	size_t bytes = (SNP_POLICY_BANK + g->n_banks) * (size_t)SNP_REGION_BYTES;
+	uint8_t *regions = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	int r;
 
+	if (regions == MAP_FAILED)
+		return -errno;
+	r = put_region(regions, SNP_POLICY_TABLES, &g->tables, 0);
 	if (!r)
-		r = put_region(fd, SNP_POLICY_TABLES, &g->tables, 0, room);
-	if (!r)
-		r = put_region(fd, SNP_POLICY_KEPT, &g->kept, KEPT_HEAD, room);
+		r = put_region(regions, SNP_POLICY_KEPT, &g->kept, KEPT_HEAD);
 	for (size_t i = 0; i < g->n_banks && !r; i++)
-		r = put_region(fd, SNP_POLICY_BANK + i, &g->banks[i], 0, room);
+		r = put_region(regions, SNP_POLICY_BANK + i, &g->banks[i], 0);
+	munmap(regions, bytes);
 	return r;
 }
 
 int maps_policy_publish(struct maps *m, const struct maps_generation *g)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
 	SNP_CLEANUP(snp_closep)
 	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "snp_regions", sizeof(__u32), SNP_REGION_BYTES,
 				SNP_POLICY_BANK + g->n_banks, &opts);
