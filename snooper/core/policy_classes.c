@@ -107,21 +107,13 @@ static int grant(struct policy_ports *p, struct granting *g, size_t name, uint32
 	return policy_ports_union(p, g->ports[name], ports, &g->ports[name]);
 }
 
-/* To the class, and ready for the next one. */
-static int take_grants(struct granting *g, struct policy_grant **out, size_t *n)
+/* What the list says is whole now; ready for the next class, once that is done with. */
+static void finish_grants(struct granting *g)
 {
-	struct policy_grant *all = malloc((g->n + 1) * sizeof(*all));
-
-	if (!all)
-		return -ENOMEM;
 	for (size_t i = 0; i < g->n; i++) {
-		all[i] = (struct policy_grant){g->list[i].name, g->ports[g->list[i].name]};
+		g->list[i].ports = g->ports[g->list[i].name];
 		g->ports[g->list[i].name] = 0;
 	}
-	*out = all;
-	*n = g->n;
-	g->n = 0;
-	return 0;
 }
 
 static void granting_fini(struct granting *g)
@@ -133,65 +125,96 @@ static void granting_fini(struct granting *g)
 /* What one class is made from. */
 struct making {
 	const struct policy_input *in;
-	struct policy_ids *ids;
 	struct policy_ports *ports;
 	struct policy_ranges *ranges;
 	struct policy_class *class;
 	struct granting fqdns, dns;
+	/* Every selector of the policy as an index in names, in order; of a spec, from ... on. */
+	uint32_t *found;
+	size_t *from;
 };
 
-static int add_fqdns(struct making *m, const struct policy_rule *rule, uint32_t ports)
+static int find_selectors(struct making *m, const struct policy_ids *ids,
+			  const struct policy_selector *s, size_t n, size_t *to)
 {
 	int e = 0;
 
-	for (size_t i = 0; i < rule->n_fqdns && !e; i++) {
+	for (size_t i = 0; i < n && !e; i++) {
 		size_t at;
 
-		e = policy_names_find(m->in->names, m->ids, &rule->fqdns[i], &at);
+		e = policy_names_find(m->in->names, ids, &s[i], &at);
 		if (!e)
-			e = grant(m->ports, &m->fqdns, at, ports);
+			m->found[(*to)++] = at;
 	}
 	return e;
 }
 
-static int add_dns(struct making *m, const struct policy_rule *rule)
+/* Once for all classes. */
+static int find_all(struct making *m, const struct policy_ids *ids)
 {
+	const struct policy *p = m->in->policy;
+	size_t n_specs = p ? p->n_specs : 0, n = 0, to = 0;
 	int e = 0;
 
-	if (rule->has_dns)
-		m->class->flags |= SNP_CLASS_DNS;
-	for (size_t i = 0; i < rule->n_dns && !e; i++) {
-		size_t at;
+	for (size_t i = 0; i < n_specs; i++)
+		for (size_t k = 0; k < p->specs[i].n_rules; k++)
+			n += p->specs[i].rules[k].n_fqdns + p->specs[i].rules[k].n_dns;
+	m->found = calloc(n + 1, sizeof(*m->found));
+	m->from = calloc(n_specs + 1, sizeof(*m->from));
+	if (!m->found || !m->from)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_specs; i++) {
+		const struct policy_spec *s = &p->specs[i];
 
-		e = policy_names_find(m->in->names, m->ids, &rule->dns[i], &at);
-		if (!e)
-			e = grant(m->ports, &m->dns, at, 1);
+		m->from[i] = to;
+		for (size_t k = 0; k < s->n_rules && !e; k++) {
+			e = find_selectors(m, ids, s->rules[k].fqdns, s->rules[k].n_fqdns, &to);
+			if (!e)
+				e = find_selectors(m, ids, s->rules[k].dns, s->rules[k].n_dns, &to);
+		}
 	}
 	return e;
 }
 
-static int add_rule(struct making *m, const struct policy_rule *rule)
+static int
+grant_all(struct making *m, struct granting *g, const uint32_t *names, size_t n, uint32_t ports)
+{
+	int e = 0;
+
+	for (size_t i = 0; i < n && !e; i++)
+		e = grant(m->ports, g, names[i], ports);
+	return e;
+}
+
+/* names: of the rule's selectors, fqdns and then dns. */
+static int add_rule(struct making *m, const struct policy_rule *rule, const uint32_t *names)
 {
 	uint32_t ports;
 	int e = policy_ports_of(m->ports, rule->ports, rule->n_ports, &ports);
 
+	if (rule->has_dns)
+		m->class->flags |= SNP_CLASS_DNS;
 	if (!e)
-		e = add_dns(m, rule);
+		e = grant_all(m, &m->fqdns, names, rule->n_fqdns, ports);
 	if (!e)
-		e = add_fqdns(m, rule, ports);
+		e = grant_all(m, &m->dns, names + rule->n_fqdns, rule->n_dns, 1);
 	return e ? e : add_addresses(m->in, rule, m->ranges, ports);
 }
 
 /* --- a class: the specs that are its key, by their index --- */
 
-static int add_spec(struct making *m, const struct policy_spec *spec)
+static int add_spec(struct making *m, uint32_t i_spec)
 {
+	const struct policy_spec *spec = &m->in->policy->specs[i_spec];
+	const uint32_t *names = m->found + m->from[i_spec];
 	int e = 0;
 
 	if (spec->default_deny)
 		m->class->flags |= SNP_CLASS_DEFAULT_DENY;
-	for (size_t i = 0; i < spec->n_rules && !e; i++)
-		e = add_rule(m, &spec->rules[i]);
+	for (size_t i = 0; i < spec->n_rules && !e; i++) {
+		e = add_rule(m, &spec->rules[i], names);
+		names += spec->rules[i].n_fqdns + spec->rules[i].n_dns;
+	}
 	return e;
 }
 
@@ -231,6 +254,8 @@ static int make_class(struct making *m, const uint32_t *specs, size_t n)
 {
 	int e = 0;
 
+	m->fqdns.n = 0;
+	m->dns.n = 0;
 	m->ranges = policy_ranges_new();
 	if (!m->ranges)
 		return -ENOMEM;
@@ -238,14 +263,16 @@ static int make_class(struct making *m, const uint32_t *specs, size_t n)
 		if (specs[i] == POLICY_LOCKED)
 			m->class->flags |= SNP_CLASS_DEFAULT_DENY | SNP_CLASS_DNS;
 		else
-			e = add_spec(m, &m->in->policy->specs[specs[i]]);
+			e = add_spec(m, specs[i]);
 	}
 	if (!e)
 		e = take_ranges(m);
-	if (!e)
-		e = take_grants(&m->fqdns, &m->class->grants, &m->class->n_grants);
-	if (!e)
-		e = take_grants(&m->dns, &m->class->dns, &m->class->n_dns);
+	finish_grants(&m->fqdns);
+	finish_grants(&m->dns);
+	m->class->grants = m->fqdns.list;
+	m->class->n_grants = m->fqdns.n;
+	m->class->dns = m->dns.list;
+	m->class->n_dns = m->dns.n;
 	policy_ranges_free(m->ranges);
 	m->ranges = NULL;
 	return e;
@@ -265,63 +292,75 @@ specs_of(const struct policy_input *in, const struct policy_endpoint *e, uint32_
 	return n;
 }
 
-static int
-classify(struct making *m, struct policy_classes *out, struct intern *keys, uint32_t *specs)
+/* What is made of a class is borne for one call only: together they could be without measure. */
+static int tell_class(struct making *m, uint32_t number, const uint32_t *specs, size_t n,
+		      policy_class_fn fn, void *ctx)
 {
-	for (size_t i = 0; i < m->in->n_endpoints; i++) {
-		const struct policy_endpoint *e = &m->in->endpoints[i];
-		size_t n = specs_of(m->in, e, specs);
-		uint32_t number;
+	struct policy_class class = {.flags = 0};
+	int e;
 
-		if (!n)
-			continue;
-		number = intern_add(keys, specs, n * sizeof(*specs));
-		if (!number)
-			return -ENOMEM;
-		out->of[e->number % SNP_ENDPOINTS_MAX] = number;
-		if (number < out->n)
-			continue;
-		out->n = number + 1;
-		m->class = &out->at[number];
-		int r = make_class(m, specs, n);
-
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-int policy_classes_make(const struct policy_input *in, struct policy_ids *ids,
-			struct policy_ports *ports, struct policy_classes *out)
-{
-	struct making m = {.in = in, .ids = ids, .ports = ports};
-	size_t n_specs = in->policy ? in->policy->n_specs : 0;
-	struct intern *keys = intern_new(SNP_ENDPOINTS_MAX);
-	uint32_t *specs = calloc(n_specs + 1, sizeof(*specs));
-	int e = -ENOMEM;
-
-	out->n = 1;
-	out->at = calloc(in->n_endpoints + 1, sizeof(*out->at));
-	out->of = calloc(SNP_ENDPOINTS_MAX, sizeof(*out->of));
-	m.fqdns.ports = calloc(in->names->n + 1, sizeof(*m.fqdns.ports));
-	m.dns.ports = calloc(in->names->n + 1, sizeof(*m.dns.ports));
-	if (keys && specs && out->at && out->of && m.fqdns.ports && m.dns.ports)
-		e = classify(&m, out, keys, specs);
-	granting_fini(&m.fqdns);
-	granting_fini(&m.dns);
-	intern_free(keys);
-	free(specs);
+	m->class = &class;
+	e = make_class(m, specs, n);
+	if (!e)
+		e = fn(ctx, number, &class);
+	free(class.v4);
+	free(class.v6);
 	return e;
 }
 
-void policy_classes_fini(struct policy_classes *c)
+struct classifying {
+	struct intern *keys; /* the specs of each class */
+	uint32_t *specs;
+	policy_class_fn fn;
+	void *ctx;
+	uint32_t *of;
+};
+
+static int classify(struct making *m, struct classifying *c)
 {
-	for (size_t i = 0; c->at && i < c->n; i++) {
-		free(c->at[i].grants);
-		free(c->at[i].dns);
-		free(c->at[i].v4);
-		free(c->at[i].v6);
+	int r = 0;
+
+	for (size_t i = 0; i < m->in->n_endpoints && !r; i++) {
+		const struct policy_endpoint *e = &m->in->endpoints[i];
+		size_t n = specs_of(m->in, e, c->specs);
+		uint32_t end = intern_end(c->keys), number;
+
+		if (!n)
+			continue;
+		number = intern_add(c->keys, c->specs, n * sizeof(*c->specs));
+		if (!number)
+			return -ENOMEM;
+		c->of[e->number % SNP_ENDPOINTS_MAX] = number;
+		if (number == end)
+			r = tell_class(m, number, c->specs, n, c->fn, c->ctx);
 	}
-	free(c->at);
-	free(c->of);
+	return r;
+}
+
+int policy_classes_make(const struct policy_input *in, const struct policy_ids *ids,
+			struct policy_ports *ports, policy_class_fn fn, void *ctx, uint32_t *of,
+			size_t *n)
+{
+	struct making m = {.in = in, .ports = ports};
+	size_t n_specs = in->policy ? in->policy->n_specs : 0;
+	struct classifying c = {
+		.keys = intern_new(SNP_ENDPOINTS_MAX), .fn = fn, .ctx = ctx, .of = of};
+	int e = find_all(&m, ids);
+
+	c.specs = calloc(n_specs + 1, sizeof(*c.specs));
+	m.fqdns.ports = calloc(in->names->n + 1, sizeof(*m.fqdns.ports));
+	m.dns.ports = calloc(in->names->n + 1, sizeof(*m.dns.ports));
+	if (!c.keys || !c.specs || !m.fqdns.ports || !m.dns.ports)
+		e = -ENOMEM;
+	if (!e)
+		e = classify(&m, &c);
+	if (!e)
+		*n = intern_end(c.keys);
+	granting_fini(&m.fqdns);
+	granting_fini(&m.dns);
+	free(m.found);
+	free(m.from);
+	free(c.specs);
+	intern_free(c.keys);
+	return e;
 }

@@ -26,15 +26,15 @@ struct policy_class {
 	size_t n_v4, n_v6;
 };
 
-struct policy_classes {
-	struct policy_class *at; /* [0] is empty */
-	size_t n;
-	uint32_t *of; /* by endpoint number, SNP_ENDPOINTS_MAX of them */
-};
+/* A class, once each: from 1 upwards, borrowed for the call. 0 or -errno, which ends it. */
+typedef int (*policy_class_fn)(void *ctx, uint32_t class, const struct policy_class *c);
 
-/* 0; -ENOMEM; else as policy_ports_of(). To be finished in any case. */
-int policy_classes_make(const struct policy_input *in, struct policy_ids *ids,
-			struct policy_ports *ports, struct policy_classes *out);
-void policy_classes_fini(struct policy_classes *c);
+/*
+ * of: by endpoint number, SNP_ENDPOINTS_MAX of them; *n: numbers of classes are below.
+ * 0; -ENOMEM; what fn() returns; else as policy_ports_of().
+ */
+int policy_classes_make(const struct policy_input *in, const struct policy_ids *ids,
+			struct policy_ports *ports, policy_class_fn fn, void *ctx, uint32_t *of,
+			size_t *n);
 
 #endif

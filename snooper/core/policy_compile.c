@@ -18,8 +18,11 @@ struct making {
 	const struct policy_input *in;
 	struct policy_ids *ids;
 	struct policy_ports *ports;
-	struct policy_classes classes;
 	struct intern *dns_sets; /* of indices in names */
+	struct policy_groups *identities, *dns;
+	struct snp_class *classes; /* by number */
+	size_t n_classes;
+	uint32_t class_of[SNP_ENDPOINTS_MAX];
 	struct policy_blob blob;
 	struct policy_allow allow;
 	const char *why; /* of the first -E2BIG */
@@ -118,19 +121,6 @@ static int put_outs(struct making *m, size_t bank, uint32_t *head_at)
 
 /* --- what identities, and sets of rules.dns, allow a class --- */
 
-static int group_classes(struct making *m, struct policy_groups *g, bool dns)
-{
-	int e = 0;
-
-	for (uint32_t i = 1; i < m->classes.n && !e; i++) {
-		const struct policy_class *c = &m->classes.at[i];
-
-		e = dns ? policy_groups_class(g, i | SNP_ALLOW_DNS, c->dns, c->n_dns)
-			: policy_groups_class(g, i, c->grants, c->n_grants);
-	}
-	return ports_error(m, e);
-}
-
 /* What the group of a thing is allowed, unless it was said before. */
 static int say_group(struct making *m, const struct policy_groups *g, uint32_t group, bool *said)
 {
@@ -145,87 +135,79 @@ static int say_group(struct making *m, const struct policy_groups *g, uint32_t g
 	return e;
 }
 
-static int say_identities(struct making *m, const struct policy_groups *g, bool *said)
-{
-	int e = 0;
-
-	for (uint32_t i = 1; i < policy_ids_end(m->ids) && !e; i++) {
-		uint32_t group = policy_groups_of(g, i);
-
-		if (group)
-			e = add_allow(m, SNP_ALLOW_GROUP, i, group);
-		if (group && !e)
-			e = say_group(m, g, group, said);
-	}
-	return e;
-}
-
-static int allow_identities(struct making *m)
+/* Every identity there ever was, as far as its selectors are still in names. */
+static int add_identities(struct making *m)
 {
 	const struct policy_names *names = m->in->names;
-	SNP_CLEANUP(policy_groups_freep)
-	struct policy_groups *g = policy_groups_new(m->ports, names->n, policy_ids_end(m->ids));
-	SNP_CLEANUP(snp_freep)
-	bool *said = NULL;
-	int e = g ? 0 : -ENOMEM;
+	int e = 0;
 
+	m->identities = policy_groups_new(m->ports, names->n, policy_ids_end(m->ids));
+	if (!m->identities)
+		return -ENOMEM;
 	for (uint32_t i = 1; i < policy_ids_end(m->ids) && !e; i++) {
 		size_t n;
 		const uint32_t *set = policy_ids_set(m->ids, i, &n);
 
 		for (size_t j = 0; set && j < n && !e; j++)
 			if (set[j] < names->n_selectors && names->by_selector[set[j]])
-				e = policy_groups_member(g, names->by_selector[set[j]] - 1, i);
+				e = policy_groups_member(m->identities,
+							 names->by_selector[set[j]] - 1, i);
 	}
-	if (!e)
-		e = group_classes(m, g, false);
-	if (e)
-		return e;
-	said = calloc(policy_groups_end(g), sizeof(*said));
-	return said ? say_identities(m, g, said) : -ENOMEM;
+	return e;
+}
+
+static int add_dns_sets(struct making *m)
+{
+	int e = 0;
+
+	m->dns = policy_groups_new(m->ports, m->in->names->n, intern_end(m->dns_sets));
+	if (!m->dns)
+		return -ENOMEM;
+	for (uint32_t i = 1; i < intern_end(m->dns_sets) && !e; i++) {
+		size_t len;
+		const uint32_t *set = intern_bytes(m->dns_sets, i, &len);
+
+		for (size_t j = 0; j < len / sizeof(*set) && !e; j++)
+			e = policy_groups_member(m->dns, set[j], i);
+	}
+	return e;
+}
+
+static int say_identities(struct making *m)
+{
+	SNP_CLEANUP(snp_freep)
+	bool *said = calloc(policy_groups_end(m->identities), sizeof(*said));
+	int e = said ? 0 : -ENOMEM;
+
+	for (uint32_t i = 1; i < policy_ids_end(m->ids) && !e; i++) {
+		uint32_t group = policy_groups_of(m->identities, i);
+
+		if (group)
+			e = add_allow(m, SNP_ALLOW_GROUP, i, group);
+		if (group && !e)
+			e = say_group(m, m->identities, group, said);
+	}
+	return e;
 }
 
 /* In the tables a set of rules.dns selectors is known by its group: its number was for us only. */
-static int say_dns(struct making *m, const struct policy_groups *g, const struct snp_policy_head *h,
-		   bool *said)
+static int say_dns(struct making *m, const struct snp_policy_head *h)
 {
-	int e = 0;
+	SNP_CLEANUP(snp_freep)
+	bool *said = calloc(policy_groups_end(m->dns), sizeof(*said));
+	int e = said ? 0 : -ENOMEM;
 
 	for (size_t bank = 0; bank < m->in->automata->n_banks; bank++) {
 		struct snp_out *out = policy_blob_at(&m->blob, struct snp_out, h->outs_at[bank]);
 
 		for (size_t i = 1; i < m->in->automata->banks[bank].n_sets && !e; i++) {
 			if (out[i].dns)
-				out[i].dns = policy_groups_of(g, out[i].dns);
+				out[i].dns = policy_groups_of(m->dns, out[i].dns);
 			if (out[i].dns)
-				e = say_group(m, g, out[i].dns, said);
+				e = say_group(m, m->dns, out[i].dns, said);
 		}
 	}
 	return e;
-}
-
-static int allow_dns(struct making *m, const struct snp_policy_head *h)
-{
-	SNP_CLEANUP(policy_groups_freep)
-	struct policy_groups *g =
-		policy_groups_new(m->ports, m->in->names->n, intern_end(m->dns_sets));
-	SNP_CLEANUP(snp_freep)
-	bool *said = NULL;
-	int e = g ? 0 : -ENOMEM;
-
-	for (uint32_t i = 1; i < intern_end(m->dns_sets) && !e; i++) {
-		size_t len;
-		const uint32_t *set = intern_bytes(m->dns_sets, i, &len);
-
-		for (size_t j = 0; j < len / sizeof(*set) && !e; j++)
-			e = policy_groups_member(g, set[j], i);
-	}
-	if (!e)
-		e = group_classes(m, g, true);
-	if (e)
-		return e;
-	said = calloc(policy_groups_end(g), sizeof(*said));
-	return said ? say_dns(m, g, h, said) : -ENOMEM;
 }
 
 /* --- port sets and classes --- */
@@ -279,48 +261,59 @@ static uint32_t put_v6(struct policy_blob *b, const struct policy_range *r, size
 	return policy_blob_share(b, at);
 }
 
-static int put_classes(struct making *m, uint32_t *head_at)
+static int take_class(void *ctx, uint32_t number, const struct policy_class *c)
 {
-	uint32_t at = policy_blob_add(&m->blob, m->classes.n * sizeof(struct snp_class));
+	struct making *m = ctx;
+	int e = policy_groups_class(m->identities, number, c->grants, c->n_grants);
 
-	for (size_t i = 0; i < m->classes.n; i++) {
-		const struct policy_class *c = &m->classes.at[i];
-		struct snp_class row = {.flags = c->flags, .n4 = c->n_v4, .n6 = c->n_v6};
-
-		if (c->n_v4 >> SNP_RANGES_BITS || c->n_v6 >> SNP_RANGES_BITS)
-			return too_big(m, WHY_RANGES);
-		row.at4 = put_v4(&m->blob, c->v4, c->n_v4);
-		row.at6 = put_v6(&m->blob, c->v6, c->n_v6);
-		if (m->blob.error)
-			break;
-		policy_blob_at(&m->blob, struct snp_class, at)[i] = row;
-	}
-	*head_at = at;
+	if (!e)
+		e = policy_groups_class(m->dns, number | SNP_ALLOW_DNS, c->dns, c->n_dns);
+	if (e)
+		return ports_error(m, e);
+	if (c->n_v4 >> SNP_RANGES_BITS || c->n_v6 >> SNP_RANGES_BITS)
+		return too_big(m, WHY_RANGES);
+	m->classes[number] = (struct snp_class){
+		.flags = c->flags,
+		.n4 = c->n_v4,
+		.n6 = c->n_v6,
+		.at4 = put_v4(&m->blob, c->v4, c->n_v4),
+		.at6 = put_v6(&m->blob, c->v6, c->n_v6),
+	};
 	return blob_error(m);
 }
 
 /* --- the whole --- */
 
+static int put_rest(struct making *m, struct snp_policy_head *h)
+{
+	int e;
+
+	h->class_of_at = policy_blob_put(&m->blob, m->class_of, sizeof(m->class_of));
+	h->classes_at = policy_blob_put(&m->blob, m->classes, m->n_classes * sizeof(*m->classes));
+	e = policy_allow_put(&m->allow, &m->blob, &h->allow_at, &h->allow_mask);
+	if (e)
+		return e == -E2BIG ? too_big(m, WHY_TABLES) : e;
+	return put_ports(m, &h->ports_at);
+}
+
 static int compile(struct making *m, struct snp_policy_head *h)
 {
-	int e = ports_error(m, policy_classes_make(m->in, m->ids, m->ports, &m->classes));
+	int e = 0;
 
 	for (size_t i = 0; i < m->in->automata->n_banks && !e; i++)
 		e = put_outs(m, i, &h->outs_at[i]);
 	if (!e)
-		e = allow_identities(m);
+		e = add_identities(m);
 	if (!e)
-		e = allow_dns(m, h);
-	if (e)
-		return e;
-	h->class_of_at = policy_blob_put(&m->blob, m->classes.of,
-					 SNP_ENDPOINTS_MAX * sizeof(*m->classes.of));
-	e = put_classes(m, &h->classes_at);
+		e = add_dns_sets(m);
 	if (!e)
-		e = policy_allow_put(&m->allow, &m->blob, &h->allow_at, &h->allow_mask);
-	if (e == -E2BIG)
-		too_big(m, WHY_TABLES);
-	return e ? e : put_ports(m, &h->ports_at);
+		e = ports_error(m, policy_classes_make(m->in, m->ids, m->ports, take_class, m,
+						       m->class_of, &m->n_classes));
+	if (!e)
+		e = say_identities(m);
+	if (!e)
+		e = say_dns(m, h);
+	return e ? e : put_rest(m, h);
 }
 
 int policy_compile(const struct policy_input *in, struct policy_ids *ids, uint8_t **tables,
@@ -339,8 +332,9 @@ int policy_compile(const struct policy_input *in, struct policy_ids *ids, uint8_
 	int e = -ENOMEM;
 
 	m.dns_sets = intern_new(1u << 30);
+	m.classes = calloc(in->n_endpoints + 1, sizeof(*m.classes));
 	policy_blob_init(&m.blob, sizeof(h));
-	if (m.ports && m.dns_sets && !m.blob.error)
+	if (m.ports && m.dns_sets && m.classes && !m.blob.error)
 		e = compile(&m, &h);
 	if (!e) {
 		memcpy(m.blob.bytes, &h, sizeof(h));
@@ -351,7 +345,9 @@ int policy_compile(const struct policy_input *in, struct policy_ids *ids, uint8_
 		*why = m.why;
 	policy_blob_fini(&m.blob);
 	policy_allow_fini(&m.allow);
-	policy_classes_fini(&m.classes);
+	policy_groups_free(m.identities);
+	policy_groups_free(m.dns);
+	free(m.classes);
 	policy_ports_free(m.ports);
 	intern_free(m.dns_sets);
 	return e;

@@ -121,6 +121,8 @@ static int allow_name(struct policy_groups *g, const struct policy_grant *grant)
 int policy_groups_class(struct policy_groups *g, uint32_t class, const struct policy_grant *grants,
 			size_t n)
 {
+	struct step last = {0, 0, 0};
+	uint32_t number = 0;
 	int e = 0;
 
 	sort_members(g);
@@ -131,9 +133,12 @@ int policy_groups_class(struct policy_groups *g, uint32_t class, const struct po
 		struct thing *t = &g->things[g->allowed[i]];
 		struct step s = {t->group, class, t->ports};
 
-		t->group = intern_add(g->steps, &s, sizeof(s));
+		if (!number || memcmp(&s, &last, sizeof(s))) /* mostly they are the same */
+			number = intern_add(g->steps, &s, sizeof(s));
+		last = s;
+		t->group = number;
 		t->ports = 0;
-		e = t->group ? 0 : -ENOMEM;
+		e = number ? 0 : -ENOMEM;
 	}
 	return e;
 }

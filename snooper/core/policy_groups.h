@@ -16,10 +16,6 @@ struct policy_groups; /* opaque; policy_groups.c */
 /* Names and things below these numbers; things from 1. NULL: out of memory. ports is borrowed. */
 struct policy_groups *policy_groups_new(struct policy_ports *ports, size_t names, size_t things);
 void policy_groups_free(struct policy_groups *g);
-static inline void policy_groups_freep(struct policy_groups **g)
-{
-	policy_groups_free(*g);
-}
 
 /* A name is of the thing's set. 0 or -ENOMEM. */
 int policy_groups_member(struct policy_groups *g, uint32_t name, uint32_t thing);
