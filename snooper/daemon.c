@@ -18,6 +18,7 @@
 #include "snooper/base/clock.h"
 #include "snooper/base/log.h"
 #include "snooper/core/text.h"
+#include "snooper/daemon_lines.h"
 #include "snooper/daemon_metrics.h"
 #include "snooper/daemon_reload.h"
 #include "snooper/daemon_systemd.h"
@@ -47,7 +48,7 @@ static void take_news(struct daemon *d)
 		log_warn("event=ring-read-failed errno=%d", -r);
 	if (r == -EAGAIN)
 		soon.tv_usec = 0;
-	if (r)
+	if (r || verdict_log_is_watched(d->verdicts))
 		event_add(d->drain, &soon);
 }
 
@@ -182,6 +183,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	struct daemon *d = ctx;
 	uint64_t now_ns = clock_boot_ns(), lost = note_growth(d, now_ns);
 
+	/* Nobody is woken for refusals, and they must not fill the ring. */
+	take_news(d);
 	if (lost)
 		log_warn("event=ring-lost lost=%" PRIu64
 			 " hint=\"state is kept, reading the maps again; raise limits.ring\"",
@@ -236,7 +239,7 @@ static int add_event(struct daemon *d, struct event **ev, evutil_socket_t fd, sh
 static int start_loop(struct daemon *d)
 {
 	unsigned int watchdog_ms = (unsigned int)(systemd_watchdog_us() / 1000);
-	int r = maps_ring_start(d->maps, daemon_news, d);
+	int r = maps_ring_start(d->maps, daemon_news, daemon_verdict, d);
 
 	maps_ring_cuts(d->maps, daemon_policy_cut);
 	d->policy.destroy_fd = sock_destroy_open();
@@ -287,6 +290,9 @@ static int start_export(struct daemon *d)
 		.watch_open = daemon_watch_open,
 		.watch_next = daemon_watch_next,
 		.watch_close = daemon_watch_close,
+		.why = daemon_why,
+		.policy = daemon_policy_show,
+		.verdicts = daemon_verdicts,
 		.status = daemon_status,
 		.reload = daemon_reload,
 		.ctx = d,
@@ -326,6 +332,8 @@ static void fini(struct daemon *d)
 			log_warn("event=uninstall-failed reason=\"%s\"", why.text);
 	}
 	daemon_policy_fini(d);
+	verdict_log_free(d->verdicts);
+	free(d->verdict_rows);
 	endpoints_free(d->endpoints);
 	maps_close(d->maps);
 	fqdn_cache_free(d->cache);
@@ -348,7 +356,8 @@ static int start(struct daemon *d, struct policy *policy_take, struct maps_probl
 	d->cache = fqdn_cache_new(d->conf->limits.names, 2 * (size_t)d->conf->limits.facts);
 	d->base = event_base_new();
 	d->endpoints = endpoints_new();
-	if (!d->cache || !d->base || !d->endpoints || start_loop(d) < 0) {
+	d->verdicts = verdict_log_new();
+	if (!d->cache || !d->base || !d->endpoints || !d->verdicts || start_loop(d) < 0) {
 		strcpy(why->text, "cannot start the loop");
 		return -ENOMEM;
 	}

@@ -67,6 +67,7 @@ struct daemon {
 	uint64_t proxy_cgroup_id; /* that the programs are attached to, 0: none */
 	struct endpoints *endpoints;
 	struct daemon_policy policy;
+	struct verdict_log *verdicts;	     /* daemon_verdicts.c */
 	uint64_t settled_ns, settle_took_ns; /* when their cgroups were last looked through */
 	struct scan scan;
 	struct reconciler reconciler;
@@ -86,6 +87,8 @@ struct daemon {
 	/* counters as of the last tick, and when each last grew */
 	uint64_t stats[SNP_STAT_MAX], grew_ns[SNP_STAT_MAX];
 	/* daemon_show.c */
+	struct snp_status_verdict *verdict_rows;
+	size_t n_verdict_rows, room_verdict_rows;
 	const char *degraded[SNP_DEGRADED_END];
 	struct snp_status_server untrusted_rows[UNTRUSTED_ROWS]; /* as last read */
 };

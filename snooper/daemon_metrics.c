@@ -30,6 +30,7 @@ static void write_metrics(void *ctx, struct metrics_text *t)
 		.n_grpc_refused = GRPC_COUNT_MAX,
 		.watches = export_watches(d->export)->watches,
 		.watch_lost = export_watches(d->export)->watch_lost,
+		.verdict_watches = export_watches(d->export)->verdict_watches,
 		.untrusted_aged = d->untrusted.aged,
 		.log_lost = log_lost(),
 		.collected = d->scan.collected,

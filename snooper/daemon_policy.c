@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bpf/snp_endpoint.h"
 #include "snooper/base/cleanup.h"
 #include "snooper/base/log.h"
 #include "snooper/core/match_compile.h"
@@ -79,6 +80,23 @@ static int publish(struct daemon *d, const uint8_t *tables, size_t len)
 	return maps_policy_publish(d->maps, &g);
 }
 
+/* As the kernel has them: a look-up may end anywhere in the region. What is not written costs nothing. */
+static int copy_of(const uint8_t *tables, size_t len, uint8_t **out)
+{
+	*out = calloc(1, SNP_REGION_BYTES);
+	if (!*out)
+		return -ENOMEM;
+	memcpy(*out, tables, len);
+	return 0;
+}
+
+static void is_in_force(struct daemon_policy *p, uint32_t generation, uint8_t *tables_take)
+{
+	free(p->tables);
+	p->tables = tables_take;
+	p->in_force = generation;
+}
+
 /* The tables of a policy, for the names gathered, put in force. */
 static int
 put_in_force(struct daemon *d, const struct policy *policy, bool locked, const char **why)
@@ -88,6 +106,8 @@ put_in_force(struct daemon *d, const struct policy *policy, bool locked, const c
 	struct policy_endpoint *endpoints = NULL;
 	SNP_CLEANUP(snp_freep)
 	uint8_t *tables = NULL;
+	SNP_CLEANUP(snp_freep)
+	uint8_t *copy = NULL;
 	struct policy_input in = {
 		.policy = policy,
 		.host = p->host,
@@ -107,12 +127,14 @@ put_in_force(struct daemon *d, const struct policy *policy, bool locked, const c
 	*why = "out of memory";
 	if (!r)
 		r = policy_compile(&in, p->ids, &tables, &len, why);
+	if (!r)
+		r = copy_of(tables, len, &copy);
 	if (!r) {
 		*why = "the kernel did not take it";
 		r = publish(d, tables, len);
 	}
 	if (!r)
-		p->generation++;
+		is_in_force(p, ++p->generation, snp_take(&copy));
 	return r;
 }
 
@@ -220,11 +242,16 @@ int daemon_policy_apply(struct daemon *d, struct policy *take, struct maps_probl
 {
 	struct daemon_policy *p = &d->policy;
 	bool locked = !take && !d->conf->policy.on_error_allow;
+	uint64_t began_ns = clock_boot_ns();
 	const char *reason = "";
-	int r = recall(d);
+	int r = recall(d), n;
 
 	p->unread = !r && !take && p->generation;
 	if (p->unread) {
+		uint8_t *tables = NULL;
+
+		maps_policy_tables(d->maps, &tables);
+		is_in_force(p, p->generation, tables);
 		log_err("event=policy-unread hint=\"what was in force before stays: generation "
 			"%u\"",
 			p->generation);
@@ -233,6 +260,7 @@ int daemon_policy_apply(struct daemon *d, struct policy *take, struct maps_probl
 	if (!r && !d->conf->n_endpoints && d->conf->observe.names_all && !p->policy) {
 		/* Nobody is judged, nothing is left out: no generation, no cost. */
 		policy_free(take);
+		is_in_force(p, 0, NULL);
 		return maps_policy_withdraw(d->maps);
 	}
 	host_addrs_read(&p->host, &p->n_host);
@@ -248,8 +276,11 @@ int daemon_policy_apply(struct daemon *d, struct policy *take, struct maps_probl
 	p->policy = take;
 	p->locked = locked;
 	p->loaded_ns = clock_boot_ns();
+	p->load_took_ns = p->loaded_ns - began_ns;
+	n = policy_names_mark(&p->names, p->ids, take);
+	p->n_selectors = n > 0 ? n : 0;
 	log_info("event=policy generation=%u specs=%zu selectors=%zu mode=%d locked=%s",
-		 p->generation, take ? take->n_specs : 0, p->names.n, (int)d->conf->policy.mode,
+		 p->generation, take ? take->n_specs : 0, p->n_selectors, (int)d->conf->policy.mode,
 		 locked ? "yes" : "no");
 	return 0;
 }
@@ -294,6 +325,7 @@ void daemon_policy_fini(struct daemon *d)
 	match_tables_fini(&p->automata);
 	policy_ids_free(p->ids);
 	free(p->host);
+	free(p->tables);
 	if (p->destroy_fd > 0)
 		close(p->destroy_fd);
 }
@@ -404,22 +436,30 @@ void daemon_policy_grant(struct daemon *d, const struct snp_name_key *key,
 	}
 }
 
+const uint32_t *daemon_policy_matched(const struct daemon *d, const uint8_t *wire, size_t len,
+				      size_t bank, size_t *n)
+{
+	const struct daemon_policy *p = &d->policy;
+	uint32_t index[SNP_MATCH_BANKS];
+
+	if (!p->names.n || bank >= p->automata.n_banks ||
+	    match_name(&p->automata, wire, len, index) || !index[bank])
+		return NULL;
+	return match_set(&p->automata.banks[bank], index[bank], n);
+}
+
 size_t daemon_policy_selectors(const struct daemon *d, const uint8_t *wire, size_t len,
 			       const char **out, size_t room)
 {
 	const struct daemon_policy *p = &d->policy;
-	uint32_t index[SNP_MATCH_BANKS];
 	size_t got = 0;
 
-	if (!p->names.n || match_name(&p->automata, wire, len, index))
-		return 0;
 	for (size_t b = 0; b < p->automata.n_banks; b++) {
 		size_t n = 0;
-		const uint32_t *set =
-			index[b] ? match_set(&p->automata.banks[b], index[b], &n) : NULL;
+		const uint32_t *set = daemon_policy_matched(d, wire, len, b, &n);
 
-		for (size_t i = 0; i < n && got < room; i++)
-			if (p->names.at[set[i]].fqdn)
+		for (size_t i = 0; set && i < n && got < room; i++)
+			if (p->names.at[set[i]].fqdn_now)
 				out[got++] = p->names.at[set[i]].text;
 	}
 	return got;
@@ -444,4 +484,17 @@ const char *daemon_policy_endpoint(const struct daemon *d, uint32_t scope)
 		if (endpoints_number(d->endpoints, i) == scope)
 			return d->conf->endpoints[i].name;
 	return NULL;
+}
+
+const struct snp_endpoint_conf *daemon_endpoint_of(const struct daemon *d, uint32_t number)
+{
+	for (size_t i = 0; i < d->conf->n_endpoints; i++)
+		if (endpoints_number(d->endpoints, i) == number)
+			return &d->conf->endpoints[i];
+	return NULL;
+}
+
+uint32_t daemon_endpoint_scope(const struct daemon *d, size_t i)
+{
+	return d->conf->policy.scope_node ? SNP_SCOPE_NODE : endpoints_number(d->endpoints, i);
 }

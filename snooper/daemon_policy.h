@@ -23,12 +23,16 @@ struct daemon_policy {
 	struct match_tables automata; /* of names */
 	struct snp_addr *host;	      /* our own addresses, as it was compiled with */
 	size_t n_host;
-	uint32_t generation;
+	uint32_t generation; /* the last that was put in force, by us or an earlier daemon */
+	uint32_t in_force;   /* 0: none is */
+	uint8_t *tables;     /* ... region SNP_POLICY_TABLES of it, all of it; NULL: none is */
+	size_t n_selectors;  /* of the policy in force */
 	bool unread; /* the files could not be read at start: what an earlier daemon put in force stays */
 	bool locked; /* it could not be read at start: its endpoints may do nothing (policy.on_error) */
 	int destroy_fd;	       /* sock_destroy.h, from 1; 0: none */
 	uint64_t cut, not_cut; /* connections ended; those of other network namespaces, or gone */
-	uint64_t followed_ns; /* when our own addresses were last looked at */
+	uint64_t followed_ns;  /* when our own addresses were last looked at */
+	uint64_t load_took_ns; /* the last time that one was put in force */
 	uint64_t loaded_ns, given, not_given; /* when; rows written for what was known before */
 };
 
@@ -67,8 +71,16 @@ bool daemon_policy_exists(const struct daemon *d);
 /* Does it need a name: of an endpoint, and matched by toFQDNs? */
 bool daemon_policy_needs(const struct daemon *d, const struct snp_name_key *key,
 			 const uint8_t *wire, size_t len);
+/* What a canonical name matches in bank `bank`, by index in policy.names: NULL: nothing. */
+const uint32_t *daemon_policy_matched(const struct daemon *d, const uint8_t *wire, size_t len,
+				      size_t bank, size_t *n);
 /* The name of the endpoint whose scope it is, NULL: of none, or of all. */
 const char *daemon_policy_endpoint(const struct daemon *d, uint32_t scope);
+
+/* The configured endpoint of that number, NULL: there is none. */
+const struct snp_endpoint_conf *daemon_endpoint_of(const struct daemon *d, uint32_t number);
+/* Under which scope the i-th endpoint's answers are kept. */
+uint32_t daemon_endpoint_scope(const struct daemon *d, size_t i);
 
 void daemon_policy_fini(struct daemon *d);
 

@@ -6,6 +6,7 @@
 #include "snooper/base/clock.h"
 #include "snooper/core/match_pattern.h"
 #include "snooper/daemon.h"
+#include "snooper/daemon_lines.h"
 #include "snooper/io/endpoints.h"
 
 #define CAP_SHOWN_NS (60 * SNP_NS_PER_S)
@@ -83,6 +84,9 @@ static size_t status_degraded(struct daemon *d, const struct snp_status *st, uin
 		{SNP_STAT_MAP_FULL, SNP_DEGRADED_MAP_FULL},
 		{SNP_STAT_NAMES_FULL, SNP_DEGRADED_NAMES_FULL},
 		{SNP_STAT_QUOTA, SNP_DEGRADED_QUOTA},
+		{SNP_STAT_ROWS_FULL, SNP_DEGRADED_ROWS_FULL},
+		{SNP_STAT_FLOWS_FULL, SNP_DEGRADED_FLOWS_FULL},
+		{SNP_STAT_NO_JUDGE, SNP_DEGRADED_NO_JUDGE},
 		{SNP_STAT_NAME_CAP, SNP_DEGRADED_NAME_CAP},
 		{SNP_STAT_ADDR_CAP, SNP_DEGRADED_ADDR_CAP},
 		{SNP_STAT_NO_SCRATCH, SNP_DEGRADED_NO_SCRATCH},
@@ -92,6 +96,8 @@ static size_t status_degraded(struct daemon *d, const struct snp_status *st, uin
 		{SNP_STAT_OWNER_STORAGE, SNP_DEGRADED_OWNER_STORAGE},
 	};
 	bool is[SNP_DEGRADED_END] = {
+		[SNP_DEGRADED_POLICY_LOCKED] = d->policy.locked,
+		[SNP_DEGRADED_POLICY_UNREAD] = d->policy.unread,
 		[SNP_DEGRADED_PROXY_BYPASSED] = st->proxy.bypassed,
 		[SNP_DEGRADED_MEMBERS_MISSED] = endpoints_incomplete(d->endpoints, d->maps),
 		[SNP_DEGRADED_SOCKETS_OUTSIDE] = endpoints_strays(d->endpoints) > 0,
@@ -119,12 +125,10 @@ void daemon_status(void *ctx, struct snp_status *st)
 	struct daemon *d = ctx;
 	uint64_t now_ns = clock_boot_ns();
 	const struct fqdn_cache_counts *counts = fqdn_cache_counts(d->cache);
-	static const char *const modes[] = {"observe", "audit", "enforce"};
 
 	memset(st, 0, sizeof(*st));
 	st->version = SNP_VERSION;
-	/* What is in force, not what is asked for: nothing is enforced yet. */
-	st->mode = modes[d->conf->policy.mode];
+	st->mode = daemon_mode_names[d->conf->policy.mode];
 	maps_stats(d->maps, st->stats);
 	st->cache.names = fqdn_cache_names(d->cache);
 	st->cache.addresses = fqdn_cache_facts(d->cache);
@@ -137,6 +141,7 @@ void daemon_status(void *ctx, struct snp_status *st)
 	st->untrusted_unlisted = d->untrusted.unlisted;
 	daemon_note_shortages(d, now_ns);
 	st->n_endpoints = endpoints_show(d->endpoints, d->maps, &st->endpoints);
+	daemon_policy_status(d, st, now_ns);
 	st->degraded = d->degraded;
 	st->n_degraded = status_degraded(d, st, now_ns);
 }

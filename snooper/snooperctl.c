@@ -11,6 +11,9 @@ static const struct ctl_verb verbs[] = {
 	{"names", "[PATTERN]", "names that are known now, with their addresses", ctl_names},
 	{"watch", "[PATTERN]", "those names, then every change of them, until interrupted",
 	 ctl_watch},
+	{"why", "ADDRESS", "may endpoints begin a flow to it now, by which rule and names",
+	 ctl_why},
+	{"policy", "", "the policy in force: endpoints, selectors, what they let go", ctl_policy},
 	{"status", "", "how the daemon and its kernel part are doing", ctl_status},
 	{"proxy", "[status]", "is the proxy asked, or bypassed", ctl_proxy},
 	{"reload", "", "read the configuration again", ctl_reload},
@@ -28,6 +31,9 @@ static void help(struct ctl *ctl)
 	ctl_printf(ctl,
 		   "\n  -s, --socket SOCKET  default %s\n"
 		   "  -f, --file FILE      the policy of match\n"
+		   "      --endpoint NAME  of why: this one only\n"
+		   "      --port N/PROTO   of why: to this port (443/TCP, ICMP), not any\n"
+		   "      --verdicts       of watch: refusals as they happen, not names\n"
 		   "      --json           one JSON object a line, errors too\n"
 		   "  -h, --help\n"
 		   "      --version\n\n"
@@ -42,6 +48,10 @@ static int run(struct ctl *ctl, int n, char **args)
 		return ctl_error(ctl, CTL_USAGE, "no verb; --help lists them");
 	if (ctl->file && strcmp(args[0], "match") != 0)
 		return ctl_error(ctl, CTL_USAGE, "-f is for match");
+	if ((ctl->endpoint || ctl->port) && strcmp(args[0], "why") != 0)
+		return ctl_error(ctl, CTL_USAGE, "--endpoint and --port are for why");
+	if (ctl->verdicts && strcmp(args[0], "watch") != 0)
+		return ctl_error(ctl, CTL_USAGE, "--verdicts is for watch");
 	for (size_t i = 0; i < N_VERBS; i++)
 		if (!strcmp(args[0], verbs[i].name))
 			return verbs[i].run(ctl, n - 1, args + 1);
@@ -51,11 +61,18 @@ static int run(struct ctl *ctl, int n, char **args)
 /* Returns -1 to go on, or an exit code. */
 static int options(struct ctl *ctl, int argc, char **argv)
 {
-	enum { JSON = 256, VERSION };
+	enum { JSON = 256, VERSION, ENDPOINT, PORT, VERDICTS };
 	static const struct option longs[] = {
-		{"socket", required_argument, NULL, 's'}, {"file", required_argument, NULL, 'f'},
-		{"json", no_argument, NULL, JSON},	  {"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, VERSION},  {NULL, 0, NULL, 0}};
+		{"socket", required_argument, NULL, 's'},
+		{"file", required_argument, NULL, 'f'},
+		{"endpoint", required_argument, NULL, ENDPOINT},
+		{"port", required_argument, NULL, PORT},
+		{"verdicts", no_argument, NULL, VERDICTS},
+		{"json", no_argument, NULL, JSON},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, VERSION},
+		{NULL, 0, NULL, 0},
+	};
 	int o;
 
 	/* Known first, so that a wrong option is reported in the form that was asked for. */
@@ -69,6 +86,15 @@ static int options(struct ctl *ctl, int argc, char **argv)
 			break;
 		case 'f':
 			ctl->file = optarg;
+			break;
+		case ENDPOINT:
+			ctl->endpoint = optarg;
+			break;
+		case PORT:
+			ctl->port = optarg;
+			break;
+		case VERDICTS:
+			ctl->verdicts = true;
 			break;
 		case JSON:
 			ctl->json = true;

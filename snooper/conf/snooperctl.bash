@@ -12,16 +12,21 @@ _snooperctl_names() {
 		awk 'NR <= 200 { print $1 }'
 }
 
+# _snooperctl_endpoints SOCKET
+_snooperctl_endpoints() {
+	timeout 1 snooperctl ${1:+-s "$1"} status 2>/dev/null | awk '$1 == "endpoint" { print $2 }'
+}
+
 _snooperctl() {
-	local verbs='names watch status proxy reload match'
-	local options='-s --socket -f --file --json -h --help --version'
+	local verbs='names watch why policy status proxy reload match'
+	local options='-s --socket -f --file --json --endpoint --port --verdicts -h --help --version'
 	local word=${COMP_WORDS[COMP_CWORD]} verb='' socket='' i
 
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-s | --socket) socket=${COMP_WORDS[++i]-} ;;
-		-f | --file) ((++i)) ;;
+		-f | --file | --endpoint | --port) ((++i)) ;;
 		-*) ;;
 		*)
 			verb=${COMP_WORDS[i]}
@@ -34,6 +39,11 @@ _snooperctl() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
+	--endpoint)
+		mapfile -t COMPREPLY < <(compgen -W "$(_snooperctl_endpoints "$socket")" -- "$word")
+		return
+		;;
+	--port) return ;;
 	esac
 	case $verb:$word in
 	*:-*) mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word") ;;

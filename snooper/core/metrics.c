@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "bpf/snp_policy.h"
+
 /* A state of several, as Prometheus likes it: a line each, 1 at those that hold. */
 static void write_info(const struct snp_metrics *m, struct metrics_text *t)
 {
@@ -91,6 +93,8 @@ static void write_grpc(const struct snp_metrics *m, struct metrics_text *t)
 	for (size_t i = 0; i < m->n_grpc_refused; i++)
 		metrics_value(t, "reason", r[i].reason, r[i].value);
 	metrics_one(t, "snooper_grpc_watches", METRICS_GAUGE, "Watches that are open.", m->watches);
+	metrics_one(t, "snooper_grpc_verdict_watches", METRICS_GAUGE,
+		    "Watches of verdicts that are open.", m->verdict_watches);
 	metrics_one(t, "snooper_grpc_watch_lost_total", METRICS_COUNTER,
 		    "Watches that read too slowly for the changes, and lost their place.",
 		    m->watch_lost);
@@ -124,6 +128,55 @@ static void write_endpoints(const struct snp_metrics *m, struct metrics_text *t)
 		t, "snooper_endpoint_sockets_outside", METRICS_GAUGE,
 		"Sockets that their processes held at start or reload, and that are not theirs.",
 		outside);
+}
+
+static void write_policy(const struct snp_metrics *m, struct metrics_text *t)
+{
+	const struct snp_status *st = m->status;
+
+	metrics_one(t, "snooper_policy_generation", METRICS_GAUGE,
+		    "The number of the policy in force, 0: none is.", st->policy.generation);
+	metrics_one(t, "snooper_policy_specs", METRICS_GAUGE, "Specs of the policy in force.",
+		    st->policy.specs);
+	metrics_one(t, "snooper_policy_selectors", METRICS_GAUGE,
+		    "Distinct selectors of the policy in force.", st->policy.selectors);
+	metrics_one(t, "snooper_policy_rows", METRICS_GAUGE,
+		    "Verdict rows, as of the last whole reading.", st->policy.rows);
+	metrics_one(t, "snooper_policy_slots", METRICS_GAUGE,
+		    "Their slots in use: an identity that an address may be used under.",
+		    st->policy.slots);
+	metrics_family(t, "snooper_policy_load_seconds", METRICS_GAUGE,
+		       "How long it took to put the policy in force, the last time.");
+	metrics_seconds(t, st->policy.load_us * 1000);
+	metrics_family(t, "snooper_policy_loaded_seconds", METRICS_GAUGE,
+		       "How long ago that was, 0: never.");
+	metrics_seconds(t, st->policy.loaded_ms_ago * 1000000);
+}
+
+static void write_verdicts(const struct snp_metrics *m, struct metrics_text *t)
+{
+	metrics_family(t, "snooper_verdicts_total", METRICS_COUNTER,
+		       "How flows were judged when they began, by endpoint and verdict.");
+#define REMARK_VERDICT(name, text, help) metrics_remark(t, text, help);
+	SNP_VERDICTS(REMARK_VERDICT)
+	for (size_t i = 0; i < m->status->n_verdicts; i++) {
+		const struct snp_status_verdict *v = &m->status->verdicts[i];
+
+		metrics_value_of(t,
+				 (const struct metrics_label[]){{"endpoint", v->endpoint},
+								{"verdict", v->verdict}},
+				 v->flows);
+	}
+}
+
+/* What was put out for something else. What is full and refuses is in snooper_answers_refused_total. */
+static void write_evicted(const struct snp_metrics *m, struct metrics_text *t)
+{
+	metrics_family(t, "snooper_evicted_total", METRICS_COUNTER,
+		       "What was alive and was put out for something new, by cause.");
+	metrics_value(t, "cause", "slots-full", m->status->stats[SNP_STAT_SLOT_EVICTED]);
+	metrics_value(t, "cause", "questions-full", m->status->stats[SNP_STAT_Q_EVICTED]);
+	metrics_value(t, "cause", "cache-full", m->status->cache.evicted_names);
 }
 
 static void write_untrusted(const struct snp_metrics *m, struct metrics_text *t)
@@ -219,6 +272,9 @@ void metrics_write(const struct snp_metrics *m, struct metrics_text *t)
 	write_maps(m, t);
 	write_proxy(m, t);
 	write_endpoints(m, t);
+	write_policy(m, t);
+	write_verdicts(m, t);
+	write_evicted(m, t);
 	write_untrusted(m, t);
 	write_counts(m, t);
 	write_grpc(m, t);

@@ -4,9 +4,9 @@
  *
  * core: pure. daemon_metrics.c fills the struct, io/metrics_http.c serves the text.
  *
- * A label is a word from one of our lists, or the version. Never a name, an address,
- * a path or anything else that the network, a client or the configuration can choose:
- * who may scrape need not be one who may know whom this host talks to.
+ * A label is a word from one of our lists, the version, or the name of an endpoint, which the
+ * configuration chooses. Never a name of the DNS, an address, a path or anything else that the
+ * network or a client can choose: who may scrape need not be one who may know whom this host talks to.
  */
 #ifndef SNP_METRICS_H
 #define SNP_METRICS_H
@@ -60,6 +60,7 @@ struct snp_metrics {
 	const struct snp_metrics_reason *grpc_refused;
 	size_t n_grpc_refused;
 	uint64_t watches, watch_lost;	      /* open now; that lost their place */
+	uint64_t verdict_watches;	      /* open now */
 	uint64_t untrusted_aged;	      /* rows of servers that were silent for long */
 	uint64_t no_descriptor;		      /* times that one was needed, and none was free */
 	uint64_t log_lost;		      /* lines */

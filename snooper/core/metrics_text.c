@@ -86,17 +86,23 @@ void metrics_family(struct metrics_text *t, const char *name, enum metrics_type 
 	put_text(t, type == METRICS_COUNTER ? " counter\n" : " gauge\n");
 }
 
+static void put_label(struct metrics_text *t, const char *before, const struct metrics_label *l)
+{
+	put_text(t, before);
+	put_text(t, l->name);
+	put_text(t, "=\"");
+	put_escaped(t, l->value, true);
+	put_text(t, "\"");
+}
+
 static void
-put_sample(struct metrics_text *t, const char *label, const char *value_of, const char *number)
+put_sample(struct metrics_text *t, const struct metrics_label *labels, size_t n, const char *number)
 {
 	put_text(t, t->family);
-	if (label) {
-		put_text(t, "{");
-		put_text(t, label);
-		put_text(t, "=\"");
-		put_escaped(t, value_of, true);
-		put_text(t, "\"}");
-	}
+	for (size_t i = 0; i < n; i++)
+		put_label(t, i ? "," : "{", &labels[i]);
+	if (n)
+		put_text(t, "}");
 	put_text(t, " ");
 	put_text(t, number);
 	put_text(t, "\n");
@@ -104,10 +110,19 @@ put_sample(struct metrics_text *t, const char *label, const char *value_of, cons
 
 void metrics_value(struct metrics_text *t, const char *label, const char *value_of, uint64_t value)
 {
+	const struct metrics_label of = {label, value_of};
 	char number[24];
 
 	snprintf(number, sizeof(number), "%" PRIu64, value);
-	put_sample(t, label, value_of, number);
+	put_sample(t, &of, label != NULL, number);
+}
+
+void metrics_value_of(struct metrics_text *t, const struct metrics_label of[2], uint64_t value)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "%" PRIu64, value);
+	put_sample(t, of, 2, number);
 }
 
 void metrics_seconds(struct metrics_text *t, uint64_t ns)
@@ -120,7 +135,7 @@ void metrics_seconds(struct metrics_text *t, uint64_t ns)
 		number[--len] = '\0';
 	if (number[len - 1] == '.')
 		number[--len] = '\0';
-	put_sample(t, NULL, NULL, number);
+	put_sample(t, NULL, 0, number);
 }
 
 void metrics_one(struct metrics_text *t, const char *name, enum metrics_type type, const char *help,

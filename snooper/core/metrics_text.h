@@ -2,7 +2,7 @@
 /*
  * metrics_text.h - metrics as Prometheus reads them: the text exposition format 0.0.4.
  *
- * core: pure. A family is begun, then its values follow, each with one label or none.
+ * core: pure. A family is begun, then its values follow, each with up to two labels.
  * Numbers come in our units and leave in Prometheus' base units (seconds, bytes).
  *
  * The text grows as needed. When memory is out, the writer stops and remembers it:
@@ -32,6 +32,12 @@ void metrics_family(struct metrics_text *t, const char *name, enum metrics_type 
 
 /* A value of the family that was begun. label NULL: none. value_of is UTF-8. */
 void metrics_value(struct metrics_text *t, const char *label, const char *value_of, uint64_t value);
+
+/* The same with two labels. */
+struct metrics_label {
+	const char *name, *value; /* UTF-8 */
+};
+void metrics_value_of(struct metrics_text *t, const struct metrics_label of[2], uint64_t value);
 
 /* The same in seconds, with as many digits behind the point as ns has. */
 void metrics_seconds(struct metrics_text *t, uint64_t ns);

@@ -23,6 +23,7 @@ struct policy_name {
 	const char *text;	/* as written; of the ids */
 	uint32_t selector;	/* its number */
 	bool fqdn, dns;		/* it stands in toFQDNs, in rules.dns */
+	bool fqdn_now, dns_now; /* ... of the policy in force (policy_names_mark()) */
 	struct policy_place at; /* of its first use */
 };
 struct policy_names {
@@ -37,6 +38,9 @@ int policy_names_add(struct policy_names *names, struct policy_ids *ids, const s
 /* Where a selector that was added stands in `at`. 0 or -ENOMEM. */
 int policy_names_find(const struct policy_names *names, const struct policy_ids *ids,
 		      const struct policy_selector *s, size_t *at);
+/* p is in force; its names were added. How many there are of it; -ENOMEM. */
+int policy_names_mark(struct policy_names *names, const struct policy_ids *ids,
+		      const struct policy *p);
 void policy_names_fini(struct policy_names *names);
 
 /* --- tables --- */

@@ -106,6 +106,54 @@ int policy_names_find(const struct policy_names *names, const struct policy_ids 
 	return 0;
 }
 
+static int mark(struct policy_names *names, const struct policy_ids *ids,
+		const struct policy_selector *s, bool fqdn)
+{
+	struct policy_name *n;
+	size_t at;
+	int e = policy_names_find(names, ids, s, &at);
+
+	if (e)
+		return e;
+	n = &names->at[at];
+	e = !n->fqdn_now && !n->dns_now;
+	if (e)
+		n->at = s->at;
+	n->fqdn_now |= fqdn;
+	n->dns_now |= !fqdn;
+	return e;
+}
+
+static int
+mark_rule(struct policy_names *names, const struct policy_ids *ids, const struct policy_rule *rule)
+{
+	int e = 0, n = 0;
+
+	for (size_t i = 0; i < rule->n_fqdns && e >= 0; i++, n += e > 0)
+		e = mark(names, ids, &rule->fqdns[i], true);
+	for (size_t i = 0; i < rule->n_dns && e >= 0; i++, n += e > 0)
+		e = mark(names, ids, &rule->dns[i], false);
+	return e < 0 ? e : n;
+}
+
+int policy_names_mark(struct policy_names *names, const struct policy_ids *ids,
+		      const struct policy *p)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < names->n; i++)
+		names->at[i].fqdn_now = names->at[i].dns_now = false;
+	for (size_t i = 0; p && i < p->n_specs; i++)
+		for (size_t j = 0; j < p->specs[i].n_rules; j++) {
+			int e = mark_rule(names, ids, &p->specs[i].rules[j]);
+
+			if (e < 0)
+				return e;
+			n += e;
+		}
+	return n;
+}
+
 void policy_names_fini(struct policy_names *names)
 {
 	free(names->at);

@@ -19,9 +19,14 @@
  * most pressing first. X(NAME, "reason in status and metrics", "what it means")
  */
 #define SNP_DEGRADATIONS(X)                                                                        \
+	X(POLICY_LOCKED, "policy-locked",                                                          \
+	  "policy could not be read at start: endpoints may do nothing")                           \
+	X(POLICY_UNREAD, "policy-unread",                                                          \
+	  "policy could not be read at start: an earlier snooperd's is in force")                  \
 	X(PROXY_BYPASSED, "proxy-bypassed", "the proxy is gone, questions go to a fallback")       \
 	X(MEMBERS_MISSED, "endpoint-cgroups-missed",                                               \
 	  "cgroups of endpoints that are not known as theirs")                                     \
+	X(NO_JUDGE, "no-judge", "refused unjudged: too many flows at one moment")                  \
 	X(LIMITS_KEPT, "limits-not-applied", "a pinned map keeps another size than limits asks")   \
 	X(UNREACHABLE, "reconcile-unreachable", "no server of reconcile.servers answers")          \
 	X(CACHE_FULL, "cache-full", "snooperd's index did not take all that the maps hold")        \
@@ -33,6 +38,8 @@
 	X(MAP_FULL, "map-full", "facts were refused: limits.facts or limits.rows")                 \
 	X(NAMES_FULL, "names-full", "names were refused: limits.names")                            \
 	X(QUOTA, "per-endpoint-limit", "facts were refused: limits.per_endpoint")                  \
+	X(ROWS_FULL, "rows-full", "addresses were not granted: limits.rows")                       \
+	X(FLOWS_FULL, "flows-full", "flows are judged anew by each packet: no room for more")      \
 	X(NAME_CAP, "addresses-per-name-limit", "facts were refused: limits.addresses_per_name")   \
 	X(ADDR_CAP, "names-per-address-limit", "facts were refused: limits.names_per_address")     \
 	X(NO_SCRATCH, "scratch-exhausted", "messages passed unread: every scratch slot was used")  \
@@ -62,6 +69,12 @@ struct snp_status_endpoint {
 		sockets_outside; /* held by its processes, and not its own: as of start or reload */
 };
 
+/* How often a verdict fell. */
+struct snp_status_verdict {
+	const char *endpoint, *verdict;
+	uint64_t flows;
+};
+
 struct snp_status {
 	const char *version;
 	const char *mode;	      /* observe | audit | enforce */
@@ -81,6 +94,14 @@ struct snp_status {
 	uint64_t untrusted_unlisted; /* answers of servers that found no room among them */
 	const struct snp_status_endpoint *endpoints;
 	size_t n_endpoints;
+	struct {
+		uint32_t generation; /* 0: no policy is in force */
+		uint64_t specs, selectors;
+		uint64_t rows, slots; /* verdict rows, as of the last whole reading */
+		uint64_t loaded_ms_ago, load_us;
+	} policy;
+	const struct snp_status_verdict *verdicts;
+	size_t n_verdicts;
 	const char *const *degraded; /* reasons, most pressing first */
 	size_t n_degraded;
 };

@@ -60,6 +60,7 @@ static int call_ended(const struct ctl *ctl, const struct grpc_reply *reply)
 	case GRPC_CANCELLED: /* we had enough */
 		return CTL_OK;
 	case GRPC_INVALID_ARGUMENT:
+	case GRPC_NOT_FOUND:
 		return ctl_error(ctl, CTL_USAGE, "%s", text);
 	case GRPC_UNAVAILABLE:
 		return ctl_error(ctl, CTL_UNREACHABLE, "the daemon is not available: %s", text);

@@ -30,7 +30,9 @@ enum ctl_exit {
 
 struct ctl {
 	const char *socket;
-	const char *file; /* -f: of `match` */
+	const char *file;	     /* -f: of `match` */
+	const char *endpoint, *port; /* of `why` */
+	bool verdicts;		     /* of `watch` */
 	bool json;
 	int out_err;  /* errno of the first write to stdout that failed */
 	bool patient; /* a call may be silent for as long as it likes */
@@ -51,6 +53,21 @@ int ctl_status(struct ctl *ctl, int n, char **args);
 int ctl_proxy(struct ctl *ctl, int n, char **args);
 int ctl_reload(struct ctl *ctl, int n, char **args);
 int ctl_match(struct ctl *ctl, int n, char **args);
+int ctl_why(struct ctl *ctl, int n, char **args);
+int ctl_policy(struct ctl *ctl, int n, char **args);
+
+/* Interrupted is how a watch ends, no accident: from now on SIGINT and SIGTERM end calls. 0 or -errno. */
+int ctl_catch_signals(struct ctl *ctl);
+/* The time of day, "12:34:56.789". Returns text. */
+#define CTL_CLOCK_MAX 24
+const char *ctl_clock(char text[static CTL_CLOCK_MAX]);
+/* A protocol as people write it: "TCP", or its number. Returns text, or a constant. */
+#define CTL_PROTOCOL_MAX 12
+const char *ctl_protocol(uint32_t number, char text[static CTL_PROTOCOL_MAX]);
+/* "a,b,c", or "" for none; for free(). NULL when out of memory. */
+char *ctl_joined(char *const *list, size_t n);
+/* watch --verdicts (verdicts.c) */
+int ctl_watch_verdicts(struct ctl *ctl);
 
 /* One line on stderr, as JSON when that was asked for. Returns code. */
 int ctl_error(const struct ctl *ctl, enum ctl_exit code, const char *format, ...)

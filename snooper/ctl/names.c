@@ -60,23 +60,6 @@ static void print_json(struct ctl *ctl, const Snooper__V1__Name *m)
 	ctl_print_json_take(ctl, o);
 }
 
-/* "a,b,c", or "" for none. NULL when out of memory. */
-static char *joined(char *const *list, size_t n)
-{
-	size_t len = 1;
-	char *text, *at;
-
-	for (size_t i = 0; i < n; i++)
-		len += strlen(list[i]) + 1;
-	text = at = calloc(1, len);
-	for (size_t i = 0; text && i < n; i++) {
-		if (i)
-			*at++ = ',';
-		at = stpcpy(at, list[i]);
-	}
-	return text;
-}
-
 enum { NAME, ADDRESS, EXPIRES, ORIGIN, RECONCILE, ENDPOINTS, SELECTORS, CNAMES };
 static const char *const headings[] = {"NAME",	    "ADDRESS",	 "EXPIRES",   "ORIGIN",
 				       "RECONCILE", "ENDPOINTS", "SELECTORS", "CNAMES"};
@@ -85,11 +68,11 @@ static const char *const headings[] = {"NAME",	    "ADDRESS",	 "EXPIRES",   "ORI
 static int print_rows(struct table *t, const Snooper__V1__Name *m)
 {
 	SNP_CLEANUP(snp_freep)
-	char *endpoints = joined(m->endpoints, m->n_endpoints);
+	char *endpoints = ctl_joined(m->endpoints, m->n_endpoints);
 	SNP_CLEANUP(snp_freep)
-	char *selectors = joined(m->selectors, m->n_selectors);
+	char *selectors = ctl_joined(m->selectors, m->n_selectors);
 	SNP_CLEANUP(snp_freep)
-	char *cnames = joined(m->cnames, m->n_cnames);
+	char *cnames = ctl_joined(m->cnames, m->n_cnames);
 	char address[CTL_ADDR_MAX], expires[CTL_DURATION_MAX];
 	int err = 0;
 

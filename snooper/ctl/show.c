@@ -4,6 +4,9 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "snooper/core/text.h"
 #include "snooper/ctl/ctl.h"
@@ -82,4 +85,47 @@ const char *ctl_addr(const ProtobufCBinaryData *bytes, char text[static CTL_ADDR
 		return text;
 	}
 	return addr_to_text(&a, text);
+}
+
+const char *ctl_clock(char text[static CTL_CLOCK_MAX])
+{
+	struct timespec now;
+	char clock[16] = "";
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (localtime_r(&now.tv_sec, &tm))
+		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
+	snprintf(text, CTL_CLOCK_MAX, "%s.%03ld", clock, now.tv_nsec / 1000000);
+	return text;
+}
+
+const char *ctl_protocol(uint32_t number, char text[static CTL_PROTOCOL_MAX])
+{
+	static const struct {
+		uint32_t number;
+		const char *name;
+	} known[] = {{1, "ICMP"}, {6, "TCP"}, {17, "UDP"}, {58, "ICMPv6"}, {132, "SCTP"}};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (known[i].number == number)
+			return known[i].name;
+	snprintf(text, CTL_PROTOCOL_MAX, "%" PRIu32, number);
+	return text;
+}
+
+char *ctl_joined(char *const *list, size_t n)
+{
+	size_t len = 1;
+	char *text, *at;
+
+	for (size_t i = 0; i < n; i++)
+		len += strlen(list[i]) + 1;
+	text = at = calloc(1, len);
+	for (size_t i = 0; text && i < n; i++) {
+		if (i)
+			*at++ = ',';
+		at = stpcpy(at, list[i]);
+	}
+	return text;
 }

@@ -87,6 +87,37 @@ static struct json_object *endpoints_json(const Snooper__V1__StatusReply *m)
 	return array;
 }
 
+static struct json_object *policy_json(const Snooper__V1__PolicyState *p)
+{
+	struct json_object *o = json_object_new_object();
+
+	ctl_put_number(o, "generation", p->generation);
+	ctl_put_number(o, "specs", p->specs);
+	ctl_put_number(o, "selectors", p->selectors);
+	ctl_put_number(o, "rows", p->rows);
+	ctl_put_number(o, "slots", p->slots);
+	ctl_put_number(o, "loaded_ms_ago", p->loaded_ms_ago);
+	ctl_put_number(o, "load_us", p->load_us);
+	return o;
+}
+
+/* {"mediabot":{"name":12,"deny-no-name":3}} */
+static struct json_object *verdicts_json(const Snooper__V1__StatusReply *m)
+{
+	struct json_object *all = json_object_new_object(), *of;
+
+	for (size_t i = 0; i < m->n_verdicts; i++) {
+		const Snooper__V1__VerdictCount *v = m->verdicts[i];
+
+		if (!json_object_object_get_ex(all, v->endpoint, &of)) {
+			of = json_object_new_object();
+			json_object_object_add(all, v->endpoint, of);
+		}
+		ctl_put_number(of, v->verdict, v->flows);
+	}
+	return all;
+}
+
 static void print_json(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 {
 	struct json_object *o = json_object_new_object();
@@ -100,6 +131,9 @@ static void print_json(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 	json_object_object_add(o, "untrusted_servers", untrusted_json(m));
 	ctl_put_number(o, "untrusted_unlisted", m->untrusted_unlisted);
 	json_object_object_add(o, "endpoints", endpoints_json(m));
+	if (m->policy)
+		json_object_object_add(o, "policy", policy_json(m->policy));
+	json_object_object_add(o, "verdicts", verdicts_json(m));
 	json_object_object_add(o, "export", counters_json(m->export, m->n_export));
 	json_object_object_add(o, "degraded", ctl_strings(m->degraded, m->n_degraded));
 	ctl_print_json_take(ctl, o);
@@ -170,6 +204,20 @@ static void print_endpoints(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 	}
 }
 
+static void print_policy(struct ctl *ctl, const Snooper__V1__StatusReply *m)
+{
+	const Snooper__V1__PolicyState *p = m->policy;
+
+	if (p && p->generation)
+		ctl_printf(ctl,
+			   ROW "generation %" PRIu64 ", %" PRIu64 " specs, %" PRIu64
+			       " selectors, %" PRIu64 " verdict rows with %" PRIu64 " slots\n",
+			   "policy", p->generation, p->specs, p->selectors, p->rows, p->slots);
+	for (size_t i = 0; i < m->n_verdicts; i++)
+		ctl_printf(ctl, ROW "%s: %s %" PRIu64 "\n", "verdicts", m->verdicts[i]->endpoint,
+			   m->verdicts[i]->verdict, m->verdicts[i]->flows);
+}
+
 static void print_text(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 {
 	ctl_printf(ctl, ROW "%s\n", "version", m->version);
@@ -179,6 +227,7 @@ static void print_text(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 	print_untrusted(ctl, m);
 	print_proxy(ctl, m->proxy);
 	print_endpoints(ctl, m);
+	print_policy(ctl, m);
 	for (size_t i = 0; i < m->n_degraded; i++)
 		ctl_printf(ctl, ROW "%s\n", "degraded", m->degraded[i]);
 	if (!m->n_degraded)

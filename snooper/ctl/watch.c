@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 #include <uthash.h>
 
@@ -73,19 +72,14 @@ static void fini(struct watching *w)
 static void print_line(struct watching *w, char sign, const char *name, const char *rest)
 {
 	const char *on = "", *off = "";
-	struct timespec now;
-	char clock[16] = "";
-	struct tm tm;
+	char clock[CTL_CLOCK_MAX];
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (localtime_r(&now.tv_sec, &tm))
-		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
 	if (w->colour) {
 		on = sign == '+' ? "\033[32m" : sign == '-' ? "\033[31m" : "\033[33m";
 		off = "\033[0m";
 	}
-	ctl_printf(w->ctl, "%s.%03ld  %s%c%s  %-*s%s%s\n", clock, now.tv_nsec / 1000000, on, sign,
-		   off, *rest ? NAME_WIDTH : 0, name, *rest ? "  " : "", rest);
+	ctl_printf(w->ctl, "%s  %s%c%s  %-*s%s%s\n", ctl_clock(clock), on, sign, off,
+		   *rest ? NAME_WIDTH : 0, name, *rest ? "  " : "", rest);
 }
 
 /* "192.0.2.1 41.2s, 2001:db8::1 3m 4s". NULL when out of memory. */
@@ -185,8 +179,7 @@ static bool on_reply(void *ctx, const uint8_t *message, size_t n)
 	return !w->problem && !w->ctl->out_err;
 }
 
-/* Interrupted is how a watch ends: no accident. */
-static int catch_signals(struct ctl *ctl)
+int ctl_catch_signals(struct ctl *ctl)
 {
 	sigset_t set;
 	int fd;
@@ -210,13 +203,17 @@ int ctl_watch(struct ctl *ctl, int n, char **args)
 	Snooper__V1__WatchRequest request = SNOOPER__V1__WATCH_REQUEST__INIT;
 	int code;
 
+	if (ctl->verdicts && n)
+		return ctl_error(ctl, CTL_USAGE, "watch --verdicts takes no pattern");
+	if (ctl->verdicts)
+		return ctl_watch_verdicts(ctl);
 	if (n > 1)
 		return ctl_error(ctl, CTL_USAGE, "watch takes one pattern at most");
 	if (n && !match_pattern_valid(args[0]))
 		return ctl_error(ctl, CTL_USAGE, "malformed pattern '%s'", args[0]);
 	if (n)
 		request.pattern = args[0];
-	code = catch_signals(ctl);
+	code = ctl_catch_signals(ctl);
 	if (code)
 		return ctl_error(ctl, CTL_FAILED, "signalfd: %s", strerror(-code));
 	ctl->patient = true;

@@ -78,9 +78,12 @@ static int on_record(void *ctx, void *data, size_t size)
 {
 	struct maps *m = ctx;
 	const struct snp_event *e = data;
+	const struct snp_event_verdict *v = data;
 
-	if (size >= SNP_EVENT_HEADER && e->version == SNP_EVENT_VERSION &&
-	    e->nfacts <= SNP_EVENT_FACTS && size >= SNP_EVENT_BYTES(e->nfacts))
+	if (size >= sizeof(*v) && v->version == SNP_EVENT_VERDICT)
+		m->verdict(m->event_ctx, v);
+	else if (size >= SNP_EVENT_HEADER && e->version == SNP_EVENT_VERSION &&
+		 e->nfacts <= SNP_EVENT_FACTS && size >= SNP_EVENT_BYTES(e->nfacts))
 		m->event(m->event_ctx, e);
 	if (size >= sizeof(struct snp_event_cut) && e->version == SNP_EVENT_CUT && m->cut)
 		m->cut(m->event_ctx, data);
@@ -88,9 +91,10 @@ static int on_record(void *ctx, void *data, size_t size)
 	return m->ring_left-- ? 0 : -EAGAIN;
 }
 
-int maps_ring_start(struct maps *m, maps_event_fn event, void *ctx)
+int maps_ring_start(struct maps *m, maps_event_fn event, maps_verdict_event_fn verdict, void *ctx)
 {
 	m->event = event;
+	m->verdict = verdict;
 	m->event_ctx = ctx;
 	m->ring = ring_buffer__new(MAP_FD(m, snp_ring), on_record, m, NULL);
 	return m->ring ? 0 : -errno;

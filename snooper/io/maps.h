@@ -82,7 +82,9 @@ typedef void (*maps_event_fn)(void *ctx, const struct snp_event *e);
 typedef void (*maps_cut_fn)(void *ctx, const struct snp_event_cut *cut);
 void maps_ring_cuts(struct maps *m, maps_cut_fn cut);
 int maps_ring_fd(const struct maps *m);
-int maps_ring_start(struct maps *m, maps_event_fn event, void *ctx);
+/* A refusal. Nobody is woken for one: look often while somebody wants to know. */
+typedef void (*maps_verdict_event_fn)(void *ctx, const struct snp_event_verdict *e);
+int maps_ring_start(struct maps *m, maps_event_fn event, maps_verdict_event_fn verdict, void *ctx);
 int maps_ring_consume(struct maps *m, unsigned int most);
 
 enum maps_table { MAPS_LEARNED, MAPS_GRANTED };

@@ -109,6 +109,17 @@ int maps_policy_kept(struct maps *m, uint8_t **bytes, size_t *len)
 	return 0;
 }
 
+int maps_policy_tables(struct maps *m, uint8_t **bytes)
+{
+	SNP_CLEANUP(snp_freep)
+	uint8_t *room = malloc(SNP_REGION_BYTES);
+	int r = room ? region_in_force(m, SNP_POLICY_TABLES, room) : -ENOMEM;
+
+	if (!r)
+		*bytes = snp_take(&room);
+	return r;
+}
+
 uint32_t maps_policy_generation(struct maps *m)
 {
 	SNP_CLEANUP(snp_freep)
@@ -229,14 +240,36 @@ static int batch(int fd, struct maps_pos *pos, void *keys, void *values, __u32 *
 	return r ? 0 : 1;
 }
 
+static void count_rows(struct maps_rows *count, bool begins, const struct snp_row *rows, __u32 n)
+{
+	if (begins)
+		count->now = (struct maps_rows_held){0};
+	count->now.rows += n;
+	for (__u32 i = 0; i < n; i++)
+		for (unsigned int k = 0; k < SNP_SLOTS; k++)
+			count->now.slots += rows[i].slot[k] != 0;
+}
+
+void maps_rows_held(const struct maps *m, uint64_t *rows, uint64_t *slots)
+{
+	*rows = m->rows[0].last.rows + m->rows[1].last.rows;
+	*slots = m->rows[0].last.slots + m->rows[1].last.slots;
+}
+
 int maps_collect_rows(struct maps *m, enum maps_table table, struct maps_pos *pos, uint32_t budget,
 		      uint64_t now_ns)
 {
 	static struct snp_row_key keys[MAPS_BATCH];
 	static struct snp_row rows[MAPS_BATCH];
 	__u32 n = budget < MAPS_BATCH ? budget : MAPS_BATCH;
+	struct maps_rows *count = &m->rows[table == MAPS_GRANTED];
+	bool begins = !pos->started;
 	int fd = rows_fd(m, table), r = batch(fd, pos, keys, rows, &n);
 
+	if (r >= 0)
+		count_rows(count, begins, rows, n);
+	if (!r)
+		count->last = count->now;
 	for (__u32 i = 0; r >= 0 && i < n; i++)
 		if (last_end_ms(&rows[i]) + COLLECT_MS < now_ns / NS_PER_MS)
 			collect_row(fd, &keys[i], now_ns / NS_PER_MS);

@@ -32,6 +32,8 @@ int maps_policy_publish(struct maps *m, const struct maps_generation *g);
 int maps_policy_withdraw(struct maps *m);
 /* What the generation in force was published with as `kept`: the caller's. -ENOENT: there is none. */
 int maps_policy_kept(struct maps *m, uint8_t **bytes, size_t *len);
+/* The tables of the generation in force, SNP_REGION_BYTES: the caller's. -ENOENT: there is none. */
+int maps_policy_tables(struct maps *m, uint8_t **bytes);
 /* The number of the generation in force, 0: none. */
 uint32_t maps_policy_generation(struct maps *m);
 
@@ -53,6 +55,8 @@ int maps_row(struct maps *m, enum maps_table table, const struct snp_row_key *ke
 /* Take away rows that are over, a slice of a table at a time, as maps_walk_facts(). */
 int maps_collect_rows(struct maps *m, enum maps_table table, struct maps_pos *pos, uint32_t budget,
 		      uint64_t now_ns);
+/* Verdict rows, and of their slots those in use, as of the last whole such reading. */
+void maps_rows_held(const struct maps *m, uint64_t *rows, uint64_t *slots);
 /* The same for flows that were idle for longer than idle_ns. */
 int maps_collect_flows(struct maps *m, struct maps_pos *pos, uint32_t budget, uint64_t now_ns,
 		       uint64_t idle_ns);

@@ -14,10 +14,16 @@ struct maps {
 	struct ring_buffer *ring;
 	maps_event_fn event;
 	maps_cut_fn cut;
+	maps_verdict_event_fn verdict;
 	void *event_ctx;
 	struct maps_seen {
 		uint32_t names, learned, granted;
 	} seen; /* rows, by the last walk to the end */
+	struct maps_rows {
+		struct maps_rows_held {
+			uint64_t rows, slots;
+		} now, last; /* of the reading under way, of the last whole one */
+	} rows[2];	     /* learned, given */
 	/*
 	 * May there be granted rows, of which we are the only writer? A walk over an empty table
 	 * looks at each of its buckets, all in one call.

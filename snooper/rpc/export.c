@@ -119,6 +119,12 @@ static const struct grpc_method methods[] = {
 	{"/snooper.v1.Control/Reload", GRPC_MAY_CHANGE, reload_start, NULL, NULL, NULL},
 	{"/snooper.v1.Names/Watch", GRPC_MAY_READ, export_watch_start, export_watch_more,
 	 export_watch_stop, NULL},
+	{"/snooper.v1.Policy/Why", GRPC_MAY_READ, export_why_start, export_policy_more,
+	 export_policy_stop, NULL},
+	{"/snooper.v1.Policy/Show", GRPC_MAY_READ, export_policy_start, export_policy_more,
+	 export_policy_stop, NULL},
+	{"/snooper.v1.Policy/WatchVerdicts", GRPC_MAY_READ, export_verdicts_start,
+	 export_policy_more, export_policy_stop, NULL},
 	GRPC_HEALTH_METHODS,
 	GRPC_REFLECTION_METHODS,
 };
@@ -130,6 +136,7 @@ void export_service_init(struct export_service *service, const struct export_sou
 		.source = source,
 	};
 	LIST_INIT(&service->asleep);
+	LIST_INIT(&service->waiting);
 }
 
 int export_new(struct event_base *base, const char *path, const char *group,
@@ -189,4 +196,10 @@ void export_changed(struct export *e)
 {
 	if (e)
 		export_service_changed(&e->service);
+}
+
+void export_verdicts(struct export *e)
+{
+	if (e)
+		export_service_verdicts(&e->service);
 }

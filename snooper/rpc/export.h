@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "snooper/core/listing.h"
+#include "snooper/core/policy_lines.h"
 #include "snooper/core/status.h"
 #include "snooper/rpc/grpc_guard.h"
 
@@ -38,10 +39,27 @@ enum export_change {
 typedef bool (*export_change_fn)(void *ctx, enum export_change change,
 				 const struct snp_listed_name *name);
 
+/* As export_emit_fn. */
+typedef bool (*export_line_fn)(void *ctx, const struct snp_policy_line *line);
+
+/* Lines about policy, read as they are asked for. */
+struct export_lines {
+	/* Begin. 0 and *reading; -ENOENT: no such endpoint; -ENOMEM. What was opened is closed. */
+	int (*open)(void *ctx, const struct snp_policy_asked *asked, void **reading);
+	/*
+	 * Emit what is next, as list() does. 1: there may be more; 0: that was all, or, of verdicts,
+	 * there is nothing before the next export_verdicts(); -EAGAIN: policy was replaced
+	 * meanwhile; -errno.
+	 */
+	int (*next)(void *ctx, void *reading, export_line_fn emit, void *emit_ctx);
+	void (*close)(void *ctx, void *reading);
+};
+
 /* What became of watches: X(field, "name", "what it is"). */
 #define EXPORT_COUNTS(X)                                                                           \
 	X(watches, "watches", "open now")                                                          \
-	X(watch_lost, "watch_lost", "too slow for the changes: lost its place")
+	X(watch_lost, "watch_lost", "too slow for the changes: lost its place")                    \
+	X(verdict_watches, "verdict_watches", "of verdicts, open now")
 
 struct export_counts {
 #define EXPORT_COUNT(field, name, text) uint64_t field;
@@ -69,6 +87,7 @@ struct export_source {
 	 */
 	int (*watch_next)(void *ctx, void *watch, export_change_fn emit, void *emit_ctx);
 	void (*watch_close)(void *ctx, void *watch);
+	struct export_lines why, policy, verdicts; /* asked: NULL for all but why */
 	/* Fill *st; what it points at stays until the next call. */
 	void (*status)(void *ctx, struct snp_status *st);
 	/*
@@ -92,6 +111,8 @@ void export_free(struct export *e);
 
 /* Names have changed: who watches them is told soon. Cheap, and more so when nobody waits. */
 void export_changed(struct export *e);
+/* The same for verdicts. */
+void export_verdicts(struct export *e);
 
 /*
  * Serve on TCP too, behind certificates: every caller that has one may read,

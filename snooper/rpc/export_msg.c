@@ -202,6 +202,30 @@ put_endpoints(const struct snp_status *st, Snooper__V1__Endpoint *to, Snooper__V
 	}
 }
 
+static void put_policy(const struct snp_status *st, Snooper__V1__PolicyState *to)
+{
+	snooper__v1__policy_state__init(to);
+	to->generation = st->policy.generation;
+	to->specs = st->policy.specs;
+	to->selectors = st->policy.selectors;
+	to->rows = st->policy.rows;
+	to->slots = st->policy.slots;
+	to->loaded_ms_ago = st->policy.loaded_ms_ago;
+	to->load_us = st->policy.load_us;
+}
+
+static void put_verdicts(const struct snp_status *st, Snooper__V1__VerdictCount *to,
+			 Snooper__V1__VerdictCount **list)
+{
+	for (size_t i = 0; i < st->n_verdicts; i++) {
+		snooper__v1__verdict_count__init(&to[i]);
+		to[i].endpoint = (char *)st->verdicts[i].endpoint;
+		to[i].verdict = (char *)st->verdicts[i].verdict;
+		to[i].flows = st->verdicts[i].flows;
+		list[i] = &to[i];
+	}
+}
+
 #define N_EXPORT (sizeof(struct export_counts) / sizeof(uint64_t) + GRPC_COUNT_MAX)
 
 /* What callers did, and what was refused to them. */
@@ -243,18 +267,27 @@ void export_send_status(struct grpc_call *call, const struct snp_status *st,
 	Snooper__V1__Endpoint *endpoints = calloc(st->n_endpoints + 1, sizeof(*endpoints));
 	SNP_CLEANUP(snp_freep)
 	Snooper__V1__Endpoint **endpoint_list = calloc(st->n_endpoints + 1, sizeof(*endpoint_list));
+	SNP_CLEANUP(snp_freep)
+	Snooper__V1__VerdictCount *verdicts = calloc(st->n_verdicts + 1, sizeof(*verdicts));
+	SNP_CLEANUP(snp_freep)
+	Snooper__V1__VerdictCount **verdict_list =
+		calloc(st->n_verdicts + 1, sizeof(*verdict_list));
 	Snooper__V1__StatusReply m = SNOOPER__V1__STATUS_REPLY__INIT;
+	Snooper__V1__PolicyState policy;
 	Snooper__V1__Cache cache = SNOOPER__V1__CACHE__INIT;
 	Snooper__V1__Proxy proxy = SNOOPER__V1__PROXY__INIT;
 	struct export_message export;
 
-	if (!kernel || !servers || !list || !endpoints || !endpoint_list) {
+	if (!kernel || !servers || !list || !endpoints || !endpoint_list || !verdicts ||
+	    !verdict_list) {
 		fail(call);
 		return;
 	}
 	put_kernel(kernel, st->stats);
 	put_untrusted(st, servers, list);
 	put_endpoints(st, endpoints, endpoint_list);
+	put_policy(st, &policy);
+	put_verdicts(st, verdicts, verdict_list);
 	put_export(&export, service);
 	cache.names = st->cache.names;
 	cache.addresses = st->cache.addresses;
@@ -276,6 +309,9 @@ void export_send_status(struct grpc_call *call, const struct snp_status *st,
 	m.untrusted_unlisted = st->untrusted_unlisted;
 	m.n_endpoints = st->n_endpoints;
 	m.endpoints = endpoint_list;
+	m.policy = &policy;
+	m.n_verdicts = st->n_verdicts;
+	m.verdicts = verdict_list;
 	m.n_export = export.n;
 	m.export = export.list;
 	m.n_degraded = st->n_degraded;

@@ -9,6 +9,7 @@
 #define SNP_EXPORT_MSG_H
 
 #include "snooper/core/listing.h"
+#include "snooper/core/policy_lines.h"
 #include "snooper/core/status.h"
 #include "snooper/rpc/export_service.h"
 #include "snooper/rpc/grpc_method.h"
@@ -17,6 +18,8 @@
 void export_send_change(struct grpc_call *call, enum export_change change,
 			const struct snp_listed_name *name);
 void export_send_name(struct grpc_call *call, const struct snp_listed_name *name);
+/* WhyReply, PolicyReply or VerdictsReply, by its kind (export_policy_msg.c). */
+void export_send_line(struct grpc_call *call, const struct snp_policy_line *line);
 /* service: whose own counts are sent along. */
 void export_send_status(struct grpc_call *call, const struct snp_status *st,
 			const struct export_service *service);

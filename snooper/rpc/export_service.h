@@ -14,11 +14,14 @@
 
 struct watching; /* export_watch.c */
 LIST_HEAD(watchings, watching);
+struct reading; /* export_policy.c */
+LIST_HEAD(readings, reading);
 
 struct export_service {
 	struct grpc_service grpc; /* its ctx is this */
 	const struct export_source *source;
 	struct watchings asleep;
+	struct readings waiting;	   /* for verdicts */
 	const struct grpc_counts *refused; /* the server's; NULL: there is none */
 	struct export_counts counts;
 };
@@ -28,10 +31,18 @@ void export_service_init(struct export_service *service, const struct export_sou
 
 /* Wake the watches that wait for changes. */
 void export_service_changed(struct export_service *service);
+void export_service_verdicts(struct export_service *service);
 
 /* For the table of methods: Names/Watch. */
 void export_watch_start(void *ctx, struct grpc_call *call, const uint8_t *request, size_t n);
 void export_watch_more(void *state, struct grpc_call *call);
 void export_watch_stop(void *state);
+
+/* The same: Policy/Why, Show and WatchVerdicts. */
+void export_why_start(void *ctx, struct grpc_call *call, const uint8_t *request, size_t n);
+void export_policy_start(void *ctx, struct grpc_call *call, const uint8_t *request, size_t n);
+void export_verdicts_start(void *ctx, struct grpc_call *call, const uint8_t *request, size_t n);
+void export_policy_more(void *state, struct grpc_call *call);
+void export_policy_stop(void *state);
 
 #endif

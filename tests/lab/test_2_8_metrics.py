@@ -11,6 +11,7 @@ import pytest
 
 import dnswire as w
 import h2frames as h2
+import policing
 from daemon import SNOOPERCTL, Snooperd
 from servers import Scripted, ask
 from snoplab import PATIENCE, TOP, Lab, Program, wait_until
@@ -21,7 +22,8 @@ PROMTOOL = f'{TOP}/build/tools/promtool'
 CONF = f'{TOP}/snooper/conf'
 CONNECTIONS, SECONDS, HEADER_BYTES, BODY_BYTES = 16, 5, 8192, 1024  # snooper/io/metrics_http.h
 
-SAMPLE = re.compile(r'([a-z0-9_]+)(?:\{([a-z]+)="([^"\\]*)"\})? ([0-9.]+)')
+LABEL = r'[a-z]+="[^"\\]*"'
+SAMPLE = re.compile(rf'([a-z0-9_]+)(\{{{LABEL}(?:,{LABEL})?\}})? ([0-9.]+)')
 
 
 @pytest.fixture(scope='module')
@@ -33,8 +35,9 @@ def lab(run):
 @pytest.fixture(scope='module')
 def snooperd(lab):
     lab.node.sub_cgroup('pod/inner')
-    made = Snooperd(lab, {'export': {'metrics': AT},
-                          'endpoints': [{'name': 'pods', 'cgroup': f'{lab.node.cgroup}/pod*'}]}).start()
+    made = policing.start(lab, policing.policy(policing.names('*.metrics.test')), mode='audit',
+                          changes={'export': {'metrics': AT}}, endpoints=[('pods', 'pod*', {'app': 'bot'})])
+    lab.node.call(policing.tcp, lab.outside.ip4, 9, cgroup=f'{lab.node.cgroup}/pod/inner')
     made.server = Scripted(lab.outside, lab.outside.ip4, answer)
     with made.server:
         yield made
@@ -65,13 +68,13 @@ def request(lab, method='GET', path='/metrics', body=None, headers=None, address
 
 
 def parse(text):
-    """{name or name{label="value"}: number}; every line must be one that we expect."""
+    """{name or name{label="value",…}: number}; every line must be one that we expect."""
     samples = {}
     for line in text.splitlines():
         if line.startswith('#'):
             continue
-        name, label, value, number = SAMPLE.fullmatch(line).groups()
-        key = f'{name}{{{label}="{value}"}}' if label else name
+        name, labels, number = SAMPLE.fullmatch(line).groups()
+        key = name + (labels or '')
         assert key not in samples, f'twice: {key}'
         samples[key] = float(number)
     return samples
@@ -166,12 +169,20 @@ STATUS_METRICS = {
     'untrusted_unlisted': 'snooper_untrusted_unlisted_total',
     'endpoints.cgroups': 'snooper_endpoint_cgroups',  # together; here is one endpoint
     'endpoints.sockets_outside': 'snooper_endpoint_sockets_outside',
+    'policy.generation': 'snooper_policy_generation',
+    'policy.specs': 'snooper_policy_specs',
+    'policy.selectors': 'snooper_policy_selectors',
+    'policy.rows': 'snooper_policy_rows',
+    'policy.slots': 'snooper_policy_slots',
+    'export.verdict_watches': 'snooper_grpc_verdict_watches',
     'export.watches': 'snooper_grpc_watches',
     'export.watch_lost': 'snooper_grpc_watch_lost_total',
     'export.*': 'snooper_grpc_refused_total{{reason="{}"}}',
 }
 # What is not, and why.
 NO_METRIC = {
+    'policy.loaded_ms_ago': 'in seconds: snooper_policy_loaded_seconds, and no two looks see the same',
+    'policy.load_us': 'in seconds: snooper_policy_load_seconds',
     'proxy.since_ms': 'in seconds: snooper_proxy_state_seconds, and no two looks see the same',
     'proxy.bypassed_queries': "of the running configuration's proxies; "
                               'snooper_bypassed_queries_total goes on counting over reloads',
@@ -197,16 +208,20 @@ def test_2_8_every_number_of_status_is_a_metric_or_a_stated_exception(lab, snoop
         lab.node.call(ask, '10.53.0.78', [w.query(1, 'untrusted.test')])
     watch = Program(lab.node, [SNOOPERCTL, '-s', snooperd.socket, 'watch'], 'watch').start()
     wait_until(lambda: snooperd.status()['export']['watches'] == 1, what='a watch is open')
+    snooperd.wait_for(*(f'm{i}.metrics.test' for i in range(50, 55)))
     status, samples = snooperd.status(), scrape(lab)
     watch.stop()
     numbers = numbers_in(status)
-    assert len(numbers) > 90
+    assert len(numbers) > 90 and 'verdicts.pods.deny-no-name' in dict(numbers)
     missing, different = [], []
     for place, number in numbers:
         if place in NO_METRIC:
             continue
         parent, _, last = place.rpartition('.')
-        name = STATUS_METRICS.get(place) or STATUS_METRICS.get(f'{parent}.*', 'none').format(last)
+        if parent.startswith('verdicts.'):
+            name = f'snooper_verdicts_total{{endpoint="{parent[9:]}",verdict="{last}"}}'
+        else:
+            name = STATUS_METRICS.get(place) or STATUS_METRICS.get(f'{parent}.*', 'none').format(last)
         if name not in samples:
             missing.append((place, name))
         elif samples[name] != number:
@@ -293,8 +308,9 @@ def test_2_8_no_name_and_no_address_ever(lab, snooperd):
     assert not [k for k in known if k.lower() in text]
     assert not re.search(r'\b\d+\.\d+\.\d+\.\d+\b|[0-9a-f]*::[0-9a-f]', text)
     # Nor anything else that somebody else could have chosen: these labels, and plain words.
-    labels = re.findall(r'\{(\w+)="([^"]*)"', text)
-    assert {label for label, _ in labels} == {'version', 'mode', 'reason', 'map'}
+    labels = re.findall(r'[{,](\w+)="([^"]*)"', text)
+    assert {label for label, _ in labels} == {'version', 'mode', 'reason', 'map', 'cause', 'endpoint', 'verdict'}
+    assert {value for label, value in labels if label == 'endpoint'} == {'pods'}, "the configuration's word"
     assert all(re.fullmatch(r'[a-z0-9_.-]+', value) for _, value in labels)
 
 

@@ -24,6 +24,8 @@ struct fake {
 	unsigned int names;
 	unsigned int emitted, list_calls, watch_calls, reloads; /* what was asked of it */
 	unsigned int watches;					/* open */
+	unsigned int readings;					/* of lines, open */
+	struct snp_policy_asked asked; /* of the last why, without its endpoint */
 	unsigned int changes;
 	bool lost; /* every watch has lost its place */
 	int reload_err;
@@ -170,12 +172,145 @@ static inline int fake_watch_next(void *ctx, void *watch, export_change_fn emit,
 	return 1;
 }
 
+/* Lines about policy: three endpoints, of which "c" is let go; three selectors; a verdict a change. */
+struct fake_reading {
+	unsigned int next;
+	char endpoint[64]; /* "": each */
+};
+
+static inline int fake_open(void *ctx, const struct snp_policy_asked *asked, void **reading)
+{
+	struct fake *f = ctx;
+	struct fake_reading *r;
+
+	if (asked && asked->endpoint && strlen(asked->endpoint) != 1)
+		return -ENOENT;
+	r = calloc(1, sizeof(*r));
+	if (asked && asked->endpoint)
+		strcpy(r->endpoint, asked->endpoint);
+	if (asked)
+		f->asked = *asked;
+	f->asked.endpoint = NULL;
+	r->next = asked ? 0 : f->changes;
+	f->readings++;
+	*reading = r;
+	return 0;
+}
+
+static inline void fake_close(void *ctx, void *reading)
+{
+	((struct fake *)ctx)->readings--;
+	free(reading);
+}
+
+static inline int fake_why_next(void *ctx, void *reading, export_line_fn emit, void *emit_ctx)
+{
+	static const char *const endpoints[] = {"a", "b", "c"};
+	static const char *const names[] = {"x.example.com", "y.example.com"};
+	static const char *const selectors[] = {"*.example.com"};
+	static const char *const ports[] = {"443/TCP"};
+	const struct fake *f = ctx;
+	struct fake_reading *r = reading;
+
+	for (; r->next < 3; r->next++) {
+		bool is_c = r->next == 2;
+		struct snp_policy_line line = {.kind = SNP_LINE_WHY};
+
+		if (r->endpoint[0] && r->endpoint[0] != endpoints[r->next][0])
+			continue;
+		line.why = (struct snp_why_line){
+			.endpoint = endpoints[r->next],
+			.addr = f->asked.addr,
+			.verdict = is_c ? SNP_VERDICT_NAME : SNP_VERDICT_DENY_NO_NAME,
+			.mode = "enforce",
+			.generation = 7,
+			.names = names,
+			.n_names = is_c ? 2 : 0,
+			.unlisted = is_c ? 5 : 0,
+			.selectors = selectors,
+			.n_selectors = is_c,
+			.policy = is_c ? "/p.yaml:3" : NULL,
+			.ends = is_c,
+			.expires_in_ms = is_c ? 41200 : 0,
+			.ports = ports,
+			.n_ports = is_c,
+		};
+		if (!emit(emit_ctx, &line)) {
+			r->next++;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static inline int fake_policy_next(void *ctx, void *reading, export_line_fn emit, void *emit_ctx)
+{
+	static const char *const specs[] = {"p"}, *const places[] = {"/p.yaml:1"};
+	struct fake *f = ctx;
+	struct fake_reading *r = reading;
+	struct snp_policy_line line = {.kind = SNP_LINE_SUMMARY};
+
+	if (f->lost)
+		return -EAGAIN;
+	line.summary = (struct snp_policy_summary){.generation = 7,
+						   .mode = "audit",
+						   .specs = 1,
+						   .selectors = 2,
+						   .rows = 3,
+						   .slots = 4};
+	emit(emit_ctx, &line);
+	line.kind = SNP_LINE_ENDPOINT;
+	line.endpoint = (struct snp_policy_endpoint){.name = "a",
+						     .mode = "audit",
+						     .default_deny = true,
+						     .specs = specs,
+						     .places = places,
+						     .n_specs = 1};
+	emit(emit_ctx, &line);
+	line.kind = SNP_LINE_SELECTOR;
+	line.selector = (struct snp_policy_selector){.text = "*.example.com",
+						     .kind = "matchPattern",
+						     .fqdn = true,
+						     .names = 2,
+						     .hits = 9};
+	emit(emit_ctx, &line);
+	r->next++;
+	return 0;
+}
+
+static inline int fake_verdicts_next(void *ctx, void *reading, export_line_fn emit, void *emit_ctx)
+{
+	const struct fake *f = ctx;
+	struct fake_reading *r = reading;
+	struct snp_policy_line line = {.kind = f->lost ? SNP_LINE_LOST : SNP_LINE_VERDICT};
+
+	if (f->lost) {
+		emit(emit_ctx, &line);
+		return 1;
+	}
+	for (; r->next < f->changes; r->next++) {
+		line.verdict = (struct snp_verdict_line){.endpoint = "a",
+							 .port = 443,
+							 .protocol = 6,
+							 .verdict = SNP_VERDICT_DENY_CIDR,
+							 .mode = "enforce",
+							 .ago_ms = r->next};
+		line.verdict.addr.b[0] = 0x20;
+		if (!emit(emit_ctx, &line)) {
+			r->next++;
+			return 1;
+		}
+	}
+	return 0;
+}
+
 static inline void fake_status(void *ctx, struct snp_status *st)
 {
 	static const char *const degraded[] = {"proxy-bypassed", "ring-lost"};
 	static const struct snp_status_server untrusted = {
 		.addr.b = {[10] = 0xff, [11] = 0xff, [12] = 10, [13] = 96, [15] = 10},
 		.answers = 412};
+	static const struct snp_status_verdict verdict = {"a", "deny-cidr", 14};
 	struct fake *f = ctx;
 
 	memset(st, 0, sizeof(*st));
@@ -189,6 +324,15 @@ static inline void fake_status(void *ctx, struct snp_status *st)
 	st->proxy.bypassed = f->degraded;
 	st->proxy.since_ms = 61000;
 	st->proxy.bypassed_queries = 3;
+	st->policy.generation = 7;
+	st->policy.specs = 8;
+	st->policy.selectors = 9;
+	st->policy.rows = 10;
+	st->policy.slots = 11;
+	st->policy.loaded_ms_ago = 12;
+	st->policy.load_us = 13;
+	st->verdicts = &verdict;
+	st->n_verdicts = 1;
 	st->untrusted = &untrusted;
 	st->n_untrusted = 1;
 	st->degraded = degraded;
@@ -211,6 +355,9 @@ static inline struct export_source fake_source(struct fake *f)
 				      .watch_open = fake_watch_open,
 				      .watch_next = fake_watch_next,
 				      .watch_close = fake_watch_close,
+				      .why = {fake_open, fake_why_next, fake_close},
+				      .policy = {fake_open, fake_policy_next, fake_close},
+				      .verdicts = {fake_open, fake_verdicts_next, fake_close},
 				      .status = fake_status,
 				      .reload = fake_reload,
 				      .ctx = f};

@@ -19,12 +19,14 @@ static void a_family_has_help_type_and_values(void **state)
 	metrics_family(&t, "x_total", METRICS_COUNTER, "What happened.");
 	metrics_value(&t, "reason", "a", 0);
 	metrics_value(&t, "reason", "b", UINT64_MAX);
+	metrics_value_of(&t, (const struct metrics_label[]){{"a", "1\"2"}, {"b", "3"}}, 5);
 	metrics_one(&t, "y", METRICS_GAUGE, "What is.", 7);
 	assert_int_equal(metrics_text_error(&t), 0);
 	assert_string_equal(t.text, "# HELP x_total What happened.\n"
 				    "# TYPE x_total counter\n"
 				    "x_total{reason=\"a\"} 0\n"
 				    "x_total{reason=\"b\"} 18446744073709551615\n"
+				    "x_total{a=\"1\\\"2\",b=\"3\"} 5\n"
 				    "# HELP y What is.\n"
 				    "# TYPE y gauge\n"
 				    "y 7\n");
@@ -112,6 +114,7 @@ static char *write_all(void)
 		.n_grpc_refused = 2,
 		.watches = 10081,
 		.watch_lost = 10082,
+		.verdict_watches = 10083,
 		.untrusted_aged = 10056,
 		.no_descriptor = 10091,
 		.log_lost = 10092,
@@ -131,7 +134,13 @@ static char *write_all(void)
 
 	const struct snp_status_endpoint endpoints[] = {{"a", 10000, 1}, {"b", 91, 10091}};
 
+	static const struct snp_status_verdict verdicts[] = {{"a", "name", 10101},
+							     {"b", "deny-cidr", 10102}};
+
 	status = (struct snp_status){
+		.policy = {10111, 10112, 10113, 10114, 10115, 10116500, 10117},
+		.verdicts = verdicts,
+		.n_verdicts = 2,
 		.endpoints = endpoints,
 		.n_endpoints = 2,
 		.version = "1.2.3",
@@ -176,6 +185,12 @@ static void every_reason_and_every_counter_is_there(void **state)
 	assert_line(text, "# HELP snooper_" word "_total " help);                                  \
 	assert_line(text, "# TYPE snooper_" word "_total counter");
 	SNP_COUNTERS(COUNTER)
+	snprintf(line, sizeof(line), "snooper_evicted_total{cause=\"slots-full\"} %u",
+		 20000 + SNP_STAT_SLOT_EVICTED);
+	assert_line(text, line);
+	snprintf(line, sizeof(line), "snooper_evicted_total{cause=\"questions-full\"} %u",
+		 20000 + SNP_STAT_Q_EVICTED);
+	assert_line(text, line);
 	free(text);
 }
 
@@ -217,6 +232,18 @@ static void each_number_stands_under_its_own_name(void **state)
 		"snooper_grpc_refused_total{reason=\"idle\"} 10064",
 		"snooper_grpc_watches 10081",
 		"snooper_grpc_watch_lost_total 10082",
+		"snooper_grpc_verdict_watches 10083",
+		"snooper_policy_generation 10111",
+		"snooper_policy_specs 10112",
+		"snooper_policy_selectors 10113",
+		"snooper_policy_rows 10114",
+		"snooper_policy_slots 10115",
+		"snooper_policy_loaded_seconds 10116.5",
+		"snooper_policy_load_seconds 0.010117",
+		"snooper_verdicts_total{endpoint=\"a\",verdict=\"name\"} 10101",
+		"snooper_verdicts_total{endpoint=\"b\",verdict=\"deny-cidr\"} 10102",
+		"# deny-cidr: refused: by egressDeny",
+		"snooper_evicted_total{cause=\"cache-full\"} 10001",
 		"snooper_endpoints 2",
 		"snooper_endpoint_cgroups 10091",
 		"snooper_endpoint_sockets_outside 10092",

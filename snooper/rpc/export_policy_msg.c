@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* export_policy_msg.c - lines about policy as messages of proto/export.proto. */
+#include <stdlib.h>
+
+#include "proto/export.pb-c.h"
+#include "snooper/base/cleanup.h"
+#include "snooper/core/policy_why.h"
+#include "snooper/core/text.h"
+#include "snooper/rpc/export_msg.h"
+
+static void send_message(struct grpc_call *call, const ProtobufCMessage *m)
+{
+	uint8_t *at = grpc_call_message(call, protobuf_c_message_get_packed_size(m));
+
+	if (at)
+		protobuf_c_message_pack(m, at);
+}
+
+static ProtobufCBinaryData addr_data(const struct snp_addr *a)
+{
+	const unsigned char *bytes;
+	size_t n = addr_to_bytes(a, &bytes);
+
+	return (ProtobufCBinaryData){n, (uint8_t *)bytes};
+}
+
+/* A string that is not there is empty on the wire. */
+static char *text_of(const char *text)
+{
+	return (char *)(text ? text : "");
+}
+
+static void send_why(struct grpc_call *call, const struct snp_why_line *line)
+{
+	Snooper__V1__WhyReply m = SNOOPER__V1__WHY_REPLY__INIT;
+
+	m.address = addr_data(&line->addr);
+	m.endpoint = text_of(line->endpoint);
+	m.allowed = !SNP_VERDICT_IS_DENY(line->verdict);
+	m.reason = text_of(policy_verdict_name(line->verdict));
+	m.mode = text_of(line->mode);
+	m.generation = line->generation;
+	m.n_names = line->n_names;
+	m.names = (char **)line->names;
+	m.names_unlisted = line->unlisted;
+	m.n_selectors = line->n_selectors;
+	m.selectors = (char **)line->selectors;
+	m.policy = text_of(line->policy);
+	m.ends = line->ends;
+	m.expires_in_ms = line->expires_in_ms;
+	m.n_ports = line->n_ports;
+	m.ports = (char **)line->ports;
+	send_message(call, &m.base);
+}
+
+static void put_summary(Snooper__V1__PolicySummary *to, const struct snp_policy_summary *from)
+{
+	snooper__v1__policy_summary__init(to);
+	to->generation = from->generation;
+	to->mode = text_of(from->mode);
+	to->unread = from->unread;
+	to->locked = from->locked;
+	to->specs = from->specs;
+	to->selectors = from->selectors;
+	to->identities = from->identities;
+	to->rows = from->rows;
+	to->slots = from->slots;
+	to->loaded_ms_ago = from->loaded_ms_ago;
+}
+
+static void put_selector(Snooper__V1__PolicySelector *to, const struct snp_policy_selector *from)
+{
+	snooper__v1__policy_selector__init(to);
+	to->selector = text_of(from->text);
+	to->kind = text_of(from->kind);
+	to->policy = text_of(from->policy);
+	to->fqdns = from->fqdn;
+	to->dns = from->dns;
+	to->names = from->names;
+	to->hits = from->hits;
+}
+
+static void send_endpoint(struct grpc_call *call, const struct snp_policy_endpoint *from)
+{
+	Snooper__V1__PolicyReply m = SNOOPER__V1__POLICY_REPLY__INIT;
+	Snooper__V1__PolicyEndpoint e = SNOOPER__V1__POLICY_ENDPOINT__INIT;
+	SNP_CLEANUP(snp_freep)
+	Snooper__V1__PolicySpec *specs = calloc(from->n_specs + 1, sizeof(*specs));
+	SNP_CLEANUP(snp_freep)
+	Snooper__V1__PolicySpec **list = calloc(from->n_specs + 1, sizeof(*list));
+
+	if (!specs || !list) {
+		grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < from->n_specs; i++) {
+		snooper__v1__policy_spec__init(&specs[i]);
+		specs[i].name = text_of(from->specs[i]);
+		specs[i].policy = text_of(from->places[i]);
+		list[i] = &specs[i];
+	}
+	e.name = text_of(from->name);
+	e.mode = text_of(from->mode);
+	e.default_deny = from->default_deny;
+	e.dns_rules = from->dns;
+	e.n_specs = from->n_specs;
+	e.specs = list;
+	m.line_case = SNOOPER__V1__POLICY_REPLY__LINE_ENDPOINT;
+	m.endpoint = &e;
+	send_message(call, &m.base);
+}
+
+static void send_summary(struct grpc_call *call, const struct snp_policy_summary *from)
+{
+	Snooper__V1__PolicyReply m = SNOOPER__V1__POLICY_REPLY__INIT;
+	Snooper__V1__PolicySummary summary;
+
+	put_summary(&summary, from);
+	m.line_case = SNOOPER__V1__POLICY_REPLY__LINE_SUMMARY;
+	m.summary = &summary;
+	send_message(call, &m.base);
+}
+
+static void send_selector(struct grpc_call *call, const struct snp_policy_selector *from)
+{
+	Snooper__V1__PolicyReply m = SNOOPER__V1__POLICY_REPLY__INIT;
+	Snooper__V1__PolicySelector selector;
+
+	put_selector(&selector, from);
+	m.line_case = SNOOPER__V1__POLICY_REPLY__LINE_SELECTOR;
+	m.selector = &selector;
+	send_message(call, &m.base);
+}
+
+static void send_verdict(struct grpc_call *call, const struct snp_verdict_line *from)
+{
+	Snooper__V1__VerdictsReply m = SNOOPER__V1__VERDICTS_REPLY__INIT;
+	Snooper__V1__Verdict v = SNOOPER__V1__VERDICT__INIT;
+
+	v.endpoint = text_of(from->endpoint);
+	if (from->addr.q[0] || from->addr.q[1])
+		v.address = addr_data(&from->addr);
+	v.port = from->port;
+	v.protocol = from->protocol;
+	v.verdict = text_of(policy_verdict_name(from->verdict));
+	v.mode = text_of(from->mode);
+	v.ago_ms = from->ago_ms;
+	m.event_case = SNOOPER__V1__VERDICTS_REPLY__EVENT_VERDICT;
+	m.verdict = &v;
+	send_message(call, &m.base);
+}
+
+static void send_lost(struct grpc_call *call)
+{
+	Snooper__V1__VerdictsReply m = SNOOPER__V1__VERDICTS_REPLY__INIT;
+	Snooper__V1__Lost lost = SNOOPER__V1__LOST__INIT;
+
+	m.event_case = SNOOPER__V1__VERDICTS_REPLY__EVENT_LOST;
+	m.lost = &lost;
+	send_message(call, &m.base);
+}
+
+void export_send_line(struct grpc_call *call, const struct snp_policy_line *line)
+{
+	switch (line->kind) {
+	case SNP_LINE_WHY:
+		send_why(call, &line->why);
+		break;
+	case SNP_LINE_SUMMARY:
+		send_summary(call, &line->summary);
+		break;
+	case SNP_LINE_ENDPOINT:
+		send_endpoint(call, &line->endpoint);
+		break;
+	case SNP_LINE_SELECTOR:
+		send_selector(call, &line->selector);
+		break;
+	case SNP_LINE_VERDICT:
+		send_verdict(call, &line->verdict);
+		break;
+	case SNP_LINE_LOST:
+		send_lost(call);
+		break;
+	}
+}
