@@ -150,8 +150,19 @@ $(BENCH_C:%=%.o): $(O)/tests/bpf/test.skel.h
 $(O)/tests/bench/bench_parse.o: $(O)/tests/bench/floor.skel.h
 $(BENCH_C): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(RIG_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lbpf -o $@
-$(O)/tests/bench/bench_cache $(O)/tests/bench/bench_match $(O)/tests/bench/bench_policy: $(O)/libsnooper.a
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lbpf -lm -o $@
+BENCH_KERNEL := $(O)/tests/bench/bench_names $(O)/tests/bench/bench_answers
+$(O)/tests/bench/bench_match $(BENCH_KERNEL): $(O)/tests/bench/selectors.o
+$(O)/tests/bench/bench_names: $(O)/tests/bench/trie.o
+$(BENCH_KERNEL): $(O)/tests/bench/generation.o
+$(BENCH_KERNEL:%=%.o): $(O)/tests/bench/names.skel.h
+$(O)/tests/bench/names.skel.h: $(O)/tests/bench/names_all.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name names_bpf > $@
+$(O)/tests/bench/names_all.bpf.o: $(patsubst %.c,$(O)/%.o,$(BPF_SRC)) $(O)/tests/bench/names.bpf.o
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+$(O)/tests/bench/bench_cache $(O)/tests/bench/bench_match $(O)/tests/bench/bench_policy $(BENCH_KERNEL): $(O)/libsnooper.a
 bench: all $(O)/tests/bench/lookups $(BENCH_C)
 	$(Q)scripts/fetch-servers.sh
 	$(Q)scripts/fetch-grpc-js.sh

@@ -14,23 +14,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "snooper/core/match_compile.h"
-#include "snooper/core/name.h"
+#include "tests/bench/selectors.h"
 
-#define NAMES	 4096
-#define TEXT_MAX 128
-#define ROUNDS	 200
-#define FLUSH	 (64u << 20)
-
-static uint64_t seed = 1;
-
-static uint32_t any(uint32_t below)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)((seed >> 16) % below);
-}
+#define ROUNDS 200
+#define FLUSH  (64u << 20)
 
 static uint64_t now_ns(clockid_t clock)
 {
@@ -38,130 +25,6 @@ static uint64_t now_ns(clockid_t clock)
 
 	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
-
-/* Labels as people make them: words, some with a number behind. */
-static const char *word(char text[static 32])
-{
-	static const char *const part[] = {"api",  "cdn",   "data", "mail", "edge", "shop",
-					   "auth", "log",   "img",  "news", "pay",  "sync",
-					   "map",  "video", "bot",  "test", "doc",  "ad"};
-	size_t n = sizeof(part) / sizeof(part[0]);
-
-	if (any(4))
-		snprintf(text, 32, "%s%s", part[any(n)], part[any(n)]);
-	else
-		snprintf(text, 32, "%s-%u", part[any(n)], any(100));
-	return text;
-}
-
-/* The i-th domain. */
-static const char *domain(uint32_t i, char text[static 64])
-{
-	static const char *const tld[] = {"com", "net", "org", "io", "de", "co.uk", "dev", "cloud"};
-	char a[32];
-	uint64_t saved = seed;
-
-	seed = (i + 1) * 0x9e3779b97f4a7c15ull;
-	any(2);
-	word(a);
-	snprintf(text, 64, "%s%u.%s", a, i % 977, tld[any(8) & any(8)]);
-	seed = saved;
-	return text;
-}
-
-struct set {
-	size_t n;
-	struct match_selector *s;
-	char (*text)[TEXT_MAX];
-};
-
-static void write_selector(struct set *s, uint32_t i)
-{
-	char a[32], b[32], d[64];
-	char *t = s->text[i];
-
-	domain(any(i / 4 + 1), d); /* four selectors to a domain */
-	word(a);
-	word(b);
-	s->s[i] = (struct match_selector){.kind = POLICY_MATCH_PATTERN, .text = t};
-	switch (any(20)) {
-	case 0 ... 8:
-		s->s[i].kind = POLICY_MATCH_NAME;
-		snprintf(t, TEXT_MAX, "%s.%s", a, d);
-		break;
-	case 9 ... 12:
-		snprintf(t, TEXT_MAX, "*.%s", d);
-		break;
-	case 13 ... 14:
-		snprintf(t, TEXT_MAX, "**.%s", d);
-		break;
-	case 15 ... 16:
-		snprintf(t, TEXT_MAX, "%s*.%s", a, d);
-		break;
-	case 17:
-		snprintf(t, TEXT_MAX, "*%s*.%s", a, d);
-		break;
-	case 18:
-		snprintf(t, TEXT_MAX, "*.%s.*.%s", a, d);
-		break;
-	default:
-		snprintf(t, TEXT_MAX, "%s.%s.%s", b, a, d);
-	}
-}
-
-static struct set make_set(size_t n, bool two_stars)
-{
-	struct set s = {.n = n, .s = calloc(n, sizeof(*s.s)), .text = calloc(n, TEXT_MAX)};
-	char a[32], b[32];
-
-	if (!s.s || !s.text)
-		abort();
-	seed = 1;
-	for (uint32_t i = 0; i < n; i++) {
-		write_selector(&s, i);
-		if (two_stars && i % 3 == 0) {
-			word(a);
-			snprintf(s.text[i], TEXT_MAX, any(2) ? "*%s*.com" : "%s*%s*.com", a,
-				 word(b));
-			s.s[i].kind = POLICY_MATCH_PATTERN;
-		}
-	}
-	return s;
-}
-
-static void free_set(struct set *s)
-{
-	free(s->s);
-	free(s->text);
-}
-
-struct names {
-	uint8_t wire[NAMES][SNP_NAME_ROOM];
-	size_t len[NAMES], bytes;
-};
-
-/* Half of them are made of one of the first n selectors, its stars filled in. */
-static void make_names(struct names *names, const struct set *s, size_t from)
-{
-	names->bytes = 0;
-	seed = 2;
-	for (size_t i = 0; i < NAMES; i++) {
-		const char *p = s->text[any((uint32_t)from)];
-		char a[32], d[64], text[256];
-		size_t n = 0;
-
-		for (; *p; p++)
-			if (*p != '*')
-				text[n++] = *p;
-			else if (p[1] != '*')
-				n += (size_t)sprintf(text + n, "%s", word(a));
-		text[n] = '\0';
-		if (i & 1)
-			snprintf(text, sizeof(text), "%s.%s", word(a), domain(any(1u << 20), d));
-		names->len[i] = (size_t)name_from_text(text, names->wire[i]);
-		names->bytes += names->len[i];
-	}
 }
 
 /* Nanoseconds a name, of the best round. */
