@@ -139,10 +139,11 @@ check-fuzz-corpus: fuzz-targets
 		$(call FUZZ,$$n) -runs=0 -verbosity=0 tests/fuzz/corpus/$$n || exit 1; \
 		echo "$$n: $$(find tests/fuzz/corpus/$$n -type f | wc -l) inputs replayed"; done
 
-# --- figures, never asserted (tests/bench/README.md); QUICK=1: within a minute ------
+# --- figures, never asserted (tests/bench/README.md); QUICK=1: within two minutes ------
 .PHONY: bench
 BENCH_C := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/bench_*.c))
-$(O)/tests/bench/lookups: tests/bench/lookups.c
+BENCH_CLIENTS := $(O)/tests/bench/lookups $(O)/tests/bench/flows
+$(BENCH_CLIENTS): $(O)/%: %.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O2 $(WARN) $< -o $@
@@ -163,7 +164,7 @@ $(O)/tests/bench/names_all.bpf.o: $(patsubst %.c,$(O)/%.o,$(BPF_SRC)) $(O)/tests
 	$(call say,LINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
 $(O)/tests/bench/bench_cache $(O)/tests/bench/bench_match $(O)/tests/bench/bench_policy $(BENCH_KERNEL): $(O)/libsnooper.a
-bench: all $(O)/tests/bench/lookups $(BENCH_C)
+bench: all $(BENCH_CLIENTS) $(BENCH_C)
 	$(Q)scripts/fetch-servers.sh
 	$(Q)scripts/fetch-grpc-js.sh
 	$(Q)for b in $(BENCH_C); do $$b $(if $(QUICK),--quick) || exit 1; done

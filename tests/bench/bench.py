@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """What snooper costs: one JSON line a figure on stdout. README.md says what each is.
 
-    bench.py [--quick] [udp|latency|proxy|dnsmasq|daemon ...]
+    bench.py [--quick] [udp|latency|proxy|dnsmasq|daemon|policy ...]
 
 Nothing is asserted here: a missed gate prints "met": false, and the exit status is 0.
 """
@@ -17,6 +17,7 @@ sys.path.insert(0, HERE)
 sys.path.insert(0, f'{os.path.dirname(HERE)}/lab')
 
 import intake  # noqa: E402
+import policy_bench  # noqa: E402
 from arms import DNSMASQ, RESOLVER, Site, alternate, error_of, machine, median, ratio_error  # noqa: E402,E501
 from snoplab import BUILD, Lab, Run  # noqa: E402
 
@@ -31,7 +32,7 @@ def say(bench, figure, **values):
 
 
 class Plan:
-    """How much of it: five minutes, or with --quick one."""
+    """How much of it: eight minutes, or with --quick two."""
 
     def __init__(self, quick):
         self.rounds, self.most = (3, 3) if quick else (7, 10)
@@ -203,13 +204,18 @@ def bench_daemon(site, plan):
     intake.run(site.lab, say, plan.rounds == 3)
 
 
+def bench_policy(site, plan):
+    site.enter('detached')
+    policy_bench.run(site.lab, say, plan.rounds == 3)
+
+
 BENCHES = {'udp': bench_udp, 'latency': bench_latency, 'proxy': bench_proxy,
-           'dnsmasq': bench_dnsmasq, 'daemon': bench_daemon}
+           'dnsmasq': bench_dnsmasq, 'daemon': bench_daemon, 'policy': bench_policy}
 
 
 def main():
     parser = argparse.ArgumentParser(description='one JSON line a figure; see README.md')
-    parser.add_argument('--quick', action='store_true', help='a minute, and less certain')
+    parser.add_argument('--quick', action='store_true', help='two minutes, and less certain')
     parser.add_argument('bench', nargs='*', help=', '.join(BENCHES) + ' (default: all)')
     options = parser.parse_args()
     if not set(options.bench) <= set(BENCHES):
