@@ -271,7 +271,6 @@ static __always_inline void police_hears(struct __sk_buff *skb)
 	struct snp_member *m;
 	struct bpf_sock *sk;
 	struct pkt p = {};
-	__u64 now_ns, *heard_ns;
 
 	if (!tables || pkt_read(skb, &p) != PKT_UDP)
 		return;
@@ -290,12 +289,7 @@ static __always_inline void police_hears(struct __sk_buff *skb)
 	    police_resolver(&key.to))
 		return;
 	key.cookie = m->endpoint;
-	now_ns = bpf_ktime_get_boot_ns();
-	heard_ns = bpf_map_lookup_elem(&snp_heard, &key);
-	if (!heard_ns)
-		bpf_map_update_elem(&snp_heard, &key, &now_ns, BPF_ANY);
-	else if (now_ns - *heard_ns > NS_PER_S)
-		*heard_ns = now_ns;
+	police_note_heard(snp_policy_head(tables), &key);
 }
 
 /* Where a connect or a sendmsg goes. */

@@ -22,6 +22,9 @@ struct police_case {
 	__u32 cut;     /* out: it was admitted before, and has just been refused */
 };
 
+/* In snp_heard: we began, under audit. What comes from there then is an answer, not a question. */
+#define HEARD_BEGUN (1ull << 63)
+
 /*
  * Has this peer sent a datagram to the endpoint of late? To the endpoint, not the socket: servers
  * answer by another one, connected back.
@@ -34,7 +37,36 @@ static __always_inline int police_was_heard(const struct police_case *c, __u64 n
 	if (key.to.protocol != IPPROTO_UDP)
 		return 0;
 	heard_ns = bpf_map_lookup_elem(&snp_heard, &key);
-	return heard_ns && (__s64)(now_ns - *heard_ns) < (__s64)c->head->idle_ns;
+	return heard_ns && !(*heard_ns & HEARD_BEGUN) &&
+	       (__s64)(now_ns - *heard_ns) < (__s64)c->head->idle_ns;
+}
+
+/* A datagram that enforce would refuse goes: its answers make no server of us. */
+static __always_inline void police_begun(const struct police_case *c, __u64 now_ns)
+{
+	struct snp_flow_key key = {.to = c->key.to, .cookie = c->who.endpoint};
+	__u64 begun_ns = now_ns | HEARD_BEGUN;
+
+	if (key.to.protocol == IPPROTO_UDP)
+		bpf_map_update_elem(&snp_heard, &key, &begun_ns, BPF_ANY);
+}
+
+/* What came from key's address is a question to us. */
+static __always_inline void
+police_note_heard(const struct snp_policy_head *head, const struct snp_flow_key *key)
+{
+	__u64 now_ns = bpf_ktime_get_boot_ns();
+	__u64 *heard_ns = bpf_map_lookup_elem(&snp_heard, key), seen_ns;
+
+	if (!heard_ns) {
+		bpf_map_update_elem(&snp_heard, key, &now_ns, BPF_ANY);
+		return;
+	}
+	seen_ns = *heard_ns;
+	if (seen_ns & HEARD_BEGUN && now_ns - (seen_ns & ~HEARD_BEGUN) < head->idle_ns)
+		return;
+	if (seen_ns & HEARD_BEGUN || now_ns - seen_ns > NS_PER_S)
+		*heard_ns = now_ns;
 }
 
 /* --- flows --- */
@@ -152,6 +184,7 @@ police_refuse(struct police_case *c, struct judge *j, __u32 index, __u32 v, __u3
 		c->cut = again || !c->by_call;
 		return 0;
 	}
+	police_begun(c, j->now_ns);
 	return 1;
 }
 
