@@ -24,7 +24,9 @@ struct row_want {
 	__u64 now_ms, end_ms;
 	__u64 idle_ms; /* a slot that ended longer ago than this may be taken */
 	__u32 identity;
+	__u32 least_chunk, least_slot; /* row_evict() */
 	__u32 reserved;
+	__u64 least;
 	struct snp_row fresh;
 };
 
@@ -117,22 +119,48 @@ static __always_inline enum row_put row_put_chunk(struct row_want *w)
 }
 
 int snp_row_chunk(__u32 at); /* row_put_chunk() on a slot's want (stages.bpf.c) */
+int snp_row_least(__u32 at); /* row_least() */
 
-/* Every chunk is full of what still holds: the slot of the first that ends soonest goes. */
-static __always_inline void row_evict(struct row_want *w)
+/* Of chunk w->key.chunk the slot that ends soonest, to w->least if no chunk before had a sooner one. */
+static __always_inline int row_least(struct row_want *w)
+{
+	struct snp_row *row = bpf_map_lookup_elem(&snp_rows, &w->key);
+	__u32 i;
+
+	for (i = 0; row && i < SNP_SLOTS; i++) {
+		__u64 seen = *(volatile __u64 *)&row->slot[i];
+
+		if (seen >= w->least)
+			continue;
+		w->least = seen;
+		w->least_chunk = w->key.chunk;
+		*(volatile __u32 *)&w->least_slot = i;
+	}
+	return 0;
+}
+
+/* Every chunk is full of what still holds: what ends soonest goes. Live flows do not need it. */
+static __always_inline void row_evict(struct row_want *w, __u32 at)
 {
 	struct snp_row *row;
-	__u32 i, at = 0;
+	__u64 *slot;
+	__u32 i;
 
-	w->key.chunk = 0;
+	w->least = ~0ull;
+	for (i = 0; i < SNP_ROW_CHUNKS; i++) {
+		w->key.chunk = i;
+		snp_row_least(at);
+	}
+	w->key.chunk = w->least_chunk;
 	row = bpf_map_lookup_elem(&snp_rows, &w->key);
 	if (!row)
 		return;
-	for (i = 1; i < SNP_SLOTS; i++)
-		if (row->slot[i] < row->slot[at & (SNP_SLOTS - 1)])
-			at = i;
-	row->slot[at & (SNP_SLOTS - 1)] = SNP_SLOT(w->identity, w->end_ms);
-	snp_count(SNP_STAT_SLOT_EVICTED);
+	slot = &row->slot[*(volatile __u32 *)&w->least_slot & (SNP_SLOTS - 1)];
+	if (__sync_val_compare_and_swap(slot, w->least, SNP_SLOT(w->identity, w->end_ms)) ==
+	    w->least)
+		snp_count(SNP_STAT_SLOT_EVICTED);
+	else
+		snp_count(SNP_STAT_ROWS_FULL); /* another CPU was first */
 }
 
 /* The address in w->key, of the slot at `at`, is usable under w->identity until w->end_ms. */
@@ -150,7 +178,7 @@ static __always_inline int row_put(struct row_want *w, __u32 at)
 			return r;
 		tries++;
 	}
-	row_evict(w);
+	row_evict(w, at);
 	return r;
 }
 

@@ -102,6 +102,13 @@ __attribute__((noinline)) int snp_row_chunk(__u32 at)
 	return slot ? row_put_chunk(&slot->want) : ROW_REFUSED;
 }
 
+__attribute__((noinline)) int snp_row_least(__u32 at)
+{
+	struct snp_scratch_slot *slot = snp_scratch_at(at);
+
+	return slot ? row_least(&slot->want) : 0;
+}
+
 /* Judge what is in a slot of snp_judges. enum snp_verdict. */
 __attribute__((noinline)) int snp_judge(__u32 at)
 {
