@@ -113,11 +113,13 @@ int daemon_listen(struct daemon *d);
 int daemon_read_tls(const struct snp_conf *conf, struct grpc_tls **out, char **why);
 
 /*
- * daemon_names.c: emit a name of the cache, without addresses when it has none now; or
+ * daemon_names.c: emit a name of the cache, in all its scopes as one, without addresses when it has none now; or
  * not, when it does not match pattern (NULL: all). 1; 0 when emit has no more room; -ENOMEM.
  */
 int daemon_show_name(struct daemon *d, const struct fqdn_name *name, const char *pattern,
 		     uint64_t now_ns, export_emit_fn emit, void *emit_ctx);
+/* How many facts the cache has of it, in all its scopes; 0: it is gone. */
+size_t daemon_name_facts(const struct daemon *d, const struct fqdn_name *name);
 uint64_t daemon_ms_between(uint64_t from_ns, uint64_t to_ns); /* 0 when from is later */
 
 /* daemon_watch.c; the last: wake the watches, if the cache has changed. Once a turn. */

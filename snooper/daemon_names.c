@@ -46,74 +46,172 @@ static bool fact_now(struct daemon *d, const struct snp_name_key *name,
 	return true;
 }
 
-static size_t list_addrs(struct daemon *d, const struct fqdn_name *name, uint64_t now_ns,
-			 struct snp_listed_addr *out)
-{
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < name->n_facts; i++)
-		n += fact_now(d, &name->key, &name->facts[i], now_ns, &out[n]);
-	return n;
-}
-
-struct chain {
-	const char *names[CHAIN_MAX];
-	char text[CHAIN_MAX][NAME_TEXT_MAX];
-	size_t n;
+/* A name in all its scopes, as one. */
+struct merging {
+	struct daemon *d;
+	uint64_t now_ns;
+	struct snp_listed_addr *addrs;
+	size_t n_addrs;
+	const char **endpoints;
+	size_t n_endpoints, scopes;
+	struct chain {
+		const char *names[CHAIN_MAX];
+		char text[CHAIN_MAX][NAME_TEXT_MAX];
+		size_t n;
+	} chain;
+	bool truncated;
 };
 
+static void drop_merging(struct merging *m)
+{
+	free(m->addrs);
+	free(m->endpoints);
+}
+
+static void add_target(struct chain *chain, const struct snp_name_row *row)
+{
+	char *text = chain->text[chain->n];
+
+	if (name_to_text(row->wire, row->wire_len, text) < 0)
+		return;
+	for (size_t i = 0; i < chain->n; i++)
+		if (!strcmp(chain->names[i], text))
+			return;
+	chain->names[chain->n++] = text;
+}
+
 /* Follow the CNAMEs that hold now. Each target has a row of its own in the maps. */
-static void list_chain(struct daemon *d, const struct snp_name_key *from, uint64_t now_ns,
-		       struct chain *chain, bool *truncated)
+static void add_chain(struct merging *m, const struct snp_name_key *from)
 {
 	struct snp_name_key key = *from;
 	struct snp_name_row row;
 
-	chain->n = 0;
-	*truncated = false;
-	if (maps_name(d->maps, &key, &row))
+	if (maps_name(m->d->maps, &key, &row))
 		return;
-	*truncated = row.truncated;
-	while (chain->n < CHAIN_MAX && row.alias_id && row.alias_expiry_ns > now_ns) {
+	m->truncated |= row.truncated;
+	for (int i = 0; i < CHAIN_MAX && m->chain.n < CHAIN_MAX && row.alias_id &&
+			row.alias_expiry_ns > m->now_ns;
+	     i++) {
 		key.id = row.alias_id;
-		if (maps_name(d->maps, &key, &row) ||
-		    name_to_text(row.wire, row.wire_len, chain->text[chain->n]) < 0)
-			break;
-		chain->names[chain->n] = chain->text[chain->n];
-		chain->n++;
+		if (maps_name(m->d->maps, &key, &row))
+			return;
+		add_target(&m->chain, &row);
 	}
+}
+
+static void add_scope(void *ctx, const struct fqdn_name *name)
+{
+	struct merging *m = ctx;
+	const char *endpoint = daemon_policy_endpoint(m->d, name->key.scope);
+	size_t before = m->n_addrs;
+
+	for (uint32_t i = 0; i < name->n_facts; i++)
+		m->n_addrs += fact_now(m->d, &name->key, &name->facts[i], m->now_ns,
+				       &m->addrs[m->n_addrs]);
+	if (endpoint && (m->n_addrs > before || !name->n_facts))
+		m->endpoints[m->n_endpoints++] = endpoint;
+	if (m->n_addrs > before)
+		add_chain(m, &name->key);
+}
+
+static void count_scope(void *ctx, const struct fqdn_name *name)
+{
+	struct merging *m = ctx;
+
+	m->n_addrs += name->n_facts;
+	m->scopes++;
+}
+
+static int by_address_then_end(const void *a, const void *b)
+{
+	const struct snp_listed_addr *x = a, *y = b;
+	int r = memcmp(&x->addr, &y->addr, sizeof(x->addr));
+
+	return r ? r
+		 : (x->expires_in_ms < y->expires_in_ms) - (x->expires_in_ms > y->expires_in_ms);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Each address once: as it stands where it holds longest, and ours when the kernel saw it anywhere. */
+static void merge(struct merging *m)
+{
+	size_t n = 0;
+
+	qsort(m->addrs, m->n_addrs, sizeof(*m->addrs), by_address_then_end);
+	for (size_t i = 0; i < m->n_addrs; i++) {
+		struct snp_listed_addr *a = &m->addrs[i], *kept = n ? &m->addrs[n - 1] : NULL;
+
+		if (!kept || memcmp(&kept->addr, &a->addr, sizeof(a->addr)) != 0) {
+			m->addrs[n++] = *a;
+			continue;
+		}
+		if (a->first_seen_ms > kept->first_seen_ms)
+			kept->first_seen_ms = a->first_seen_ms;
+		if (a->last_seen_ms < kept->last_seen_ms)
+			kept->last_seen_ms = a->last_seen_ms;
+		if (a->origin == SNP_ORIGIN_KERNEL)
+			kept->origin = SNP_ORIGIN_KERNEL;
+	}
+	m->n_addrs = n;
+	qsort(m->endpoints, m->n_endpoints, sizeof(*m->endpoints), by_text);
+}
+
+size_t daemon_name_facts(const struct daemon *d, const struct fqdn_name *name)
+{
+	struct merging m = {.n_addrs = 0};
+
+	fqdn_cache_scopes(d->cache, &name->key, count_scope, &m);
+	return m.n_addrs;
+}
+
+/* In all scopes that it is known in; in the one that it had, when it is gone. 0 or -ENOMEM. */
+static int gather(struct merging *m, const struct fqdn_name *name)
+{
+	fqdn_cache_scopes(m->d->cache, &name->key, count_scope, m);
+	m->addrs = calloc(m->n_addrs + 1, sizeof(*m->addrs));
+	m->endpoints = calloc(m->scopes + 1, sizeof(*m->endpoints));
+	if (!m->addrs || !m->endpoints)
+		return -ENOMEM;
+	m->n_addrs = 0;
+	if (m->scopes)
+		fqdn_cache_scopes(m->d->cache, &name->key, add_scope, m);
+	else
+		add_scope(m, name);
+	if (m->scopes > 1)
+		merge(m);
+	return 0;
 }
 
 int daemon_show_name(struct daemon *d, const struct fqdn_name *name, const char *pattern,
 		     uint64_t now_ns, export_emit_fn emit, void *emit_ctx)
 {
-	SNP_CLEANUP(snp_freep)
-	struct snp_listed_addr *addrs = NULL;
-	struct snp_listed_name line = {0};
-	const char *selectors[SELECTORS_SHOWN], *endpoint;
+	SNP_CLEANUP(drop_merging)
+	struct merging m = {.d = d, .now_ns = now_ns};
+	const char *selectors[SELECTORS_SHOWN];
 	char text[NAME_TEXT_MAX];
-	struct chain chain;
 
 	if (name_to_text(name->wire, name->wire_len, text) < 0)
 		return 1;
 	if (pattern && !match_pattern(pattern, text))
 		return 1;
-	addrs = calloc(name->n_facts + 1, sizeof(*addrs));
-	if (!addrs)
+	if (gather(&m, name))
 		return -ENOMEM;
-	line.name = text;
-	line.addrs = addrs;
-	line.n_selectors =
-		daemon_policy_selectors(d, name->wire, name->wire_len, selectors, SELECTORS_SHOWN);
-	line.selectors = selectors;
-	endpoint = daemon_policy_endpoint(d, name->key.scope);
-	line.endpoints = &endpoint;
-	line.n_endpoints = endpoint != NULL;
-	line.n_addrs = list_addrs(d, name, now_ns, addrs);
-	if (line.n_addrs) {
-		list_chain(d, &name->key, now_ns, &chain, &line.truncated);
-		line.cnames = chain.names;
-		line.n_cnames = chain.n;
-	}
-	return emit(emit_ctx, &line);
+	return emit(emit_ctx,
+		    &(struct snp_listed_name){
+			    .name = text,
+			    .addrs = m.addrs,
+			    .n_addrs = m.n_addrs,
+			    .cnames = m.chain.names,
+			    .n_cnames = m.chain.n,
+			    .selectors = selectors,
+			    .n_selectors = daemon_policy_selectors(d, name->wire, name->wire_len,
+								   selectors, SELECTORS_SHOWN),
+			    .endpoints = m.endpoints,
+			    .n_endpoints = m.n_endpoints,
+			    .truncated = m.truncated,
+		    });
 }

@@ -403,20 +403,24 @@ static void look_at_name(struct daemon *d, const struct fqdn_name *name, uint64_
 	}
 }
 
+static void look_at_scope(void *ctx, const struct fqdn_name *name)
+{
+	struct daemon *d = ctx;
+	bool needed = daemon_policy_needs(d, &name->key, name->wire, name->wire_len);
+
+	look_at_name(d, name, clock_boot_ns());
+	if (needed != name->needed)
+		fqdn_cache_name(d->cache, &name->key, name->wire, name->wire_len, needed, 0);
+}
+
 void daemon_policy_look_again(struct daemon *d)
 {
-	uint64_t now_ns = clock_boot_ns();
 	struct fqdn_name name;
 
 	if (!d->policy.names.n)
 		return;
-	for (uint64_t at = 0; fqdn_cache_next(d->cache, &at, &name);) {
-		bool needed = daemon_policy_needs(d, &name.key, name.wire, name.wire_len);
-
-		look_at_name(d, &name, now_ns);
-		if (needed != name.needed)
-			fqdn_cache_name(d->cache, &name.key, name.wire, name.wire_len, needed, 0);
-	}
+	for (uint64_t at = 0; fqdn_cache_next(d->cache, &at, &name);)
+		fqdn_cache_scopes(d->cache, &name.key, look_at_scope, d);
 }
 
 void daemon_policy_grant(struct daemon *d, const struct snp_name_key *key,

@@ -36,11 +36,12 @@ int daemon_list(void *ctx, const char *pattern, uint64_t *cursor, export_emit_fn
 		pattern = NULL;
 	if (pattern && !match_pattern_valid(pattern))
 		return -EINVAL;
-	for (unsigned int looked = 0; looked < DAEMON_SLICE; looked += name.n_facts + 1) {
+	for (size_t looked = 0; looked < DAEMON_SLICE;) {
 		int r;
 
 		if (!fqdn_cache_next(d->cache, cursor, &name))
 			return 0;
+		looked += daemon_name_facts(d, &name) + 1;
 		r = daemon_show_name(d, &name, pattern, now_ns, emit_listed, &l);
 		if (r <= 0)
 			return r < 0 ? r : 1; /* 0: no more room now */

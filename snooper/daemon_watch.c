@@ -74,15 +74,16 @@ int daemon_watch_next(void *ctx, void *watch, export_change_fn emit, void *emit_
 	struct telling t = {emit, emit_ctx, false};
 	struct fqdn_name name;
 
-	for (unsigned int looked = 0; looked < DAEMON_SLICE;) {
+	for (size_t looked = 0, facts; looked < DAEMON_SLICE;) {
 		int r = 1;
 
 		switch (fqdn_watch_next(w->reader, &name)) {
 		case FQDN_WATCH_IDLE:
 			return 0;
 		case FQDN_WATCH_NAME:
-			t.gone = !name.n_facts;
-			looked += name.n_facts + 1;
+			facts = daemon_name_facts(d, &name);
+			t.gone = !facts;
+			looked += facts + 1;
 			r = daemon_show_name(d, &name, w->pattern, now_ns, tell, &t);
 			break;
 		case FQDN_WATCH_SYNCED:

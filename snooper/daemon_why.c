@@ -112,18 +112,32 @@ static int hold(struct why_reading *r, const struct fqdn_name *name)
 	return 0;
 }
 
+struct scanning {
+	struct daemon *d;
+	struct why_reading *reading;
+	int error;
+};
+
+static void on_scope(void *ctx, const struct fqdn_name *name)
+{
+	struct scanning *s = ctx;
+
+	if (!s->error && fqdn_cache_has(s->d->cache, &name->key, &s->reading->asked.addr))
+		s->error = hold(s->reading, name);
+}
+
 /* A slice of the names. 1: there are more; 0; -ENOMEM. */
 static int scan(struct daemon *d, struct why_reading *r)
 {
+	struct scanning s = {d, r, 0};
 	struct fqdn_name name;
 
-	for (unsigned int i = 0; i < DAEMON_SLICE; i++) {
+	for (unsigned int i = 0; i < DAEMON_SLICE && !s.error; i++) {
 		if (!fqdn_cache_next(d->cache, &r->cursor, &name))
 			return 0;
-		if (fqdn_cache_has(d->cache, &name.key, &r->asked.addr) && hold(r, &name))
-			return -ENOMEM;
+		fqdn_cache_scopes(d->cache, &name.key, on_scope, &s);
 	}
-	return 1;
+	return s.error ? s.error : 1;
 }
 
 /* --- one endpoint --- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* fqdn_cache.c - names: the table, the places, the caps. */
+/* fqdn_cache.c - names: the table, the caps. */
 #include "snooper/core/fqdn_cache.h"
 
 #include <errno.h>
@@ -39,8 +39,9 @@ struct fqdn_cache *fqdn_cache_new(size_t max_names, size_t max_facts)
 	while (c->n_buckets < max_names && c->n_buckets < BUCKETS_MAX)
 		c->n_buckets *= 2;
 	c->buckets = calloc(c->n_buckets, sizeof(struct fqdn_entry *));
-	if (!c->buckets) {
-		free(c);
+	c->ids = calloc(c->n_buckets, sizeof(struct fqdn_entry *));
+	if (!c->buckets || !c->ids) {
+		fqdn_cache_free(c);
 		return NULL;
 	}
 	return c;
@@ -63,6 +64,7 @@ void fqdn_cache_free(struct fqdn_cache *c)
 	free(c->over[1].at);
 	free(c->ask.at);
 	free(c->places);
+	free(c->ids);
 	free(c->buckets);
 	free(c);
 }
@@ -106,45 +108,17 @@ void fqdn_entry_free(struct fqdn_cache *c, struct fqdn_entry *e)
 	while (*at != e)
 		at = &(*at)->next;
 	*at = e->next;
+	fqdn_same_leave(c, e);
 	TAILQ_REMOVE(&c->order, &e->node, order);
 	free(e->facts);
 	free(e);
-}
-
-/* --- places --------------------------------------------------------------------- */
-
-static int take_place(struct fqdn_cache *c, struct fqdn_entry *e)
-{
-	while (c->hole < c->n_places && c->places[c->hole])
-		c->hole++;
-	if (c->hole == c->room) {
-		size_t room = c->room ? c->room * 2 : 256;
-		struct fqdn_entry **places = realloc(c->places, room * sizeof(struct fqdn_entry *));
-
-		if (!places)
-			return -ENOMEM;
-		c->places = places;
-		c->room = room;
-	}
-	if (c->hole == c->n_places)
-		c->n_places++;
-	e->place = c->hole;
-	c->places[c->hole++] = e;
-	return 0;
-}
-
-static void give_place(struct fqdn_cache *c, const struct fqdn_entry *e)
-{
-	c->places[e->place] = NULL;
-	if (e->place < c->hole)
-		c->hole = e->place;
 }
 
 /* --- names ---------------------------------------------------------------------- */
 
 void fqdn_entry_drop(struct fqdn_cache *c, struct fqdn_entry *e)
 {
-	give_place(c, e);
+	fqdn_place_give(c, e);
 	if (e->waits)
 		fqdn_due_remove(&c->ask, e);
 	e->waits = false;
@@ -188,7 +162,7 @@ static int come_alive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, u
 		r = fqdn_due_add(&c->over[needed], e);
 	if (r)
 		return r;
-	r = take_place(c, e);
+	r = fqdn_place_take(c, e);
 	if (r) {
 		fqdn_due_remove(&c->over[needed], e);
 		return r;
@@ -226,8 +200,10 @@ static int add_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 	e->key = *key;
 	e->wire_len = wire_len;
 	memcpy(e->wire, wire, wire_len);
+	fqdn_same_join(c, e);
 	r = come_alive(c, e, needed, until_ns);
 	if (r) {
+		fqdn_same_leave(c, e);
 		free(e);
 		return r;
 	}
@@ -290,19 +266,6 @@ bool fqdn_cache_find(const struct fqdn_cache *c, const struct snp_name_key *key,
 	if (e && out)
 		fqdn_entry_show(e, out);
 	return e;
-}
-
-bool fqdn_cache_next(const struct fqdn_cache *c, uint64_t *cursor, struct fqdn_name *out)
-{
-	while (*cursor < c->n_places) {
-		const struct fqdn_entry *e = c->places[(*cursor)++];
-
-		if (!e)
-			continue;
-		fqdn_entry_show(e, out);
-		return true;
-	}
-	return false;
 }
 
 size_t fqdn_cache_names(const struct fqdn_cache *c)

@@ -137,10 +137,16 @@ uint64_t fqdn_cache_expire(struct fqdn_cache *c, uint64_t before_ns, size_t budg
 			   fqdn_expiry_fn expiry, void *ctx);
 
 /*
- * The next name at or after *cursor (0: the first). Returns false at the end;
- * else *out is set and *cursor points behind it. Names may come and go between calls.
+ * The next name at or after *cursor (0: the first), in one of its scopes. Returns false at the end;
+ * else *out is set and *cursor points behind it. Names may come and go between calls; one that is
+ * there all the time, in whatever scopes, comes once.
  */
 bool fqdn_cache_next(const struct fqdn_cache *c, uint64_t *cursor, struct fqdn_name *out);
+
+/* Visit a name that is known in each of its scopes, the one that changed last first. */
+typedef void (*fqdn_scope_fn)(void *ctx, const struct fqdn_name *name);
+void fqdn_cache_scopes(const struct fqdn_cache *c, const struct snp_name_key *key,
+		       fqdn_scope_fn visit, void *ctx);
 
 size_t fqdn_cache_names(const struct fqdn_cache *c);
 size_t fqdn_cache_facts(const struct fqdn_cache *c);

@@ -22,6 +22,10 @@ struct fqdn_entry {
 	struct fqdn_node node; /* first: a node that is no reader is an entry */
 	struct snp_name_key key;
 	struct fqdn_entry *next; /* in its bucket */
+	struct {
+		struct fqdn_entry *before, *behind; /* the same name in other scopes */
+		struct fqdn_entry *next_id;	    /* of the first of them: in its bucket */
+	} same;
 	uint64_t changed;
 	union {
 		struct {
@@ -35,7 +39,7 @@ struct fqdn_entry {
 	uint32_t n_facts, room;
 	uint32_t n_pending;
 	uint32_t lifetime_s;
-	uint32_t place; /* in places; of one that is gone: how many readers have to be told */
+	uint32_t place; /* of its name, if it holds it; gone: how many readers have to be told */
 	uint8_t failures;
 	bool waits;  /* is in the heap of those to be asked */
 	bool asking; /* was taken out of it, and is not answered yet */
@@ -72,12 +76,13 @@ struct fqdn_cache {
 	size_t names, facts;
 	struct fqdn_cache_counts counts;
 	uint64_t changes;
-	/* Names stand in numbered places, so that a listing can stop and go on. */
+	/* Names stand in numbered places, each once (fqdn_same.c). */
 	struct fqdn_entry **places;
 	size_t n_places, room;
 	size_t hole; /* no place below it is empty */
 	/* They are found by chains of a hash table. Their ids are keyed hashes already. */
 	struct fqdn_entry **buckets;
+	struct fqdn_entry **ids; /* the first entries of names, by id; as many buckets */
 	size_t n_buckets;	 /* a power of two */
 	struct fqdn_due over[2]; /* by needed */
 	struct fqdn_due ask;
@@ -92,6 +97,17 @@ struct fqdn_entry *fqdn_entry_find(const struct fqdn_cache *c, const struct snp_
 void fqdn_entry_drop(struct fqdn_cache *c, struct fqdn_entry *e);
 void fqdn_entry_free(struct fqdn_cache *c, struct fqdn_entry *e);
 void fqdn_entry_show(const struct fqdn_entry *e, struct fqdn_name *out);
+
+/*
+ * fqdn_same.c: e comes into the table, goes out of it, has changed; another entry of its name that
+ * is alive, or NULL. Places are for what is alive.
+ */
+void fqdn_same_join(struct fqdn_cache *c, struct fqdn_entry *e);
+void fqdn_same_leave(struct fqdn_cache *c, struct fqdn_entry *e);
+void fqdn_same_changed(struct fqdn_cache *c, struct fqdn_entry *e);
+struct fqdn_entry *fqdn_same_alive(const struct fqdn_entry *e);
+int fqdn_place_take(struct fqdn_cache *c, struct fqdn_entry *e); /* 0, or -ENOMEM */
+void fqdn_place_give(struct fqdn_cache *c, const struct fqdn_entry *e);
 
 /*
  * fqdn_index.c: facts by address. Up to FQDN_FEW are looked through; more have an index,

@@ -13,6 +13,7 @@ void fqdn_watch_changed(struct fqdn_cache *c, struct fqdn_entry *e)
 		TAILQ_REMOVE(&c->order, &e->node, order);
 	e->changed = ++c->changes;
 	TAILQ_INSERT_TAIL(&c->order, &e->node, order);
+	fqdn_same_changed(c, e);
 }
 
 /* Must w still be told of e, which is gone? */
@@ -103,6 +104,29 @@ void fqdn_watch_free(struct fqdn_watch *w)
 	free(w);
 }
 
+/* Will w come to the same name again, in a scope in which it changed later? */
+static bool comes_again(const struct fqdn_watch *w, const struct fqdn_entry *e)
+{
+	for (const struct fqdn_entry *later = e->same.before; later; later = later->same.before)
+		if (!later->gone || has_to_tell(w, later))
+			return true;
+	return false;
+}
+
+/* Show e, or, when it is gone, the same name in a scope in which it is not. e may be no more then. */
+static void show(struct fqdn_watch *w, struct fqdn_entry *e, struct fqdn_name *out)
+{
+	const struct fqdn_entry *alive = e->gone ? fqdn_same_alive(e) : e;
+
+	fqdn_entry_show(alive ? alive : e, out);
+	if (!alive) {
+		memcpy(w->wire, e->wire, e->wire_len);
+		out->wire = w->wire;
+	}
+	if (e->gone)
+		told(w->cache, e);
+}
+
 enum fqdn_watched fqdn_watch_next(struct fqdn_watch *w, struct fqdn_name *out)
 {
 	struct fqdn_cache *c = w->cache;
@@ -117,13 +141,12 @@ enum fqdn_watched fqdn_watch_next(struct fqdn_watch *w, struct fqdn_name *out)
 		if (!tell)
 			continue;
 		w->seen = e->changed;
-		fqdn_entry_show(e, out);
-		if (e->gone) {
-			memcpy(w->wire, e->wire, e->wire_len);
-			out->wire = w->wire;
-			told(c, e);
+		if (!comes_again(w, e)) {
+			show(w, e, out);
+			return FQDN_WATCH_NAME;
 		}
-		return FQDN_WATCH_NAME;
+		if (e->gone)
+			told(c, e);
 	}
 	if (w->lost)
 		return FQDN_WATCH_LOST;

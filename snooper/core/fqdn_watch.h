@@ -6,7 +6,7 @@
  * what was there when it began (what changes meanwhile in its new state), then
  * FQDN_WATCH_SYNCED, once it has read all, then what changes. It holds
  * no queue: a name that changes twice before it is read is read once, in its last
- * state. One that is gone is kept until all were told; of a reader so slow that
+ * state; so is one that changes in two scopes, and it is gone when it is in the last of them. One that is gone is kept until all were told; of a reader so slow that
  * FQDN_GONE_MAX of them wait for it, the place is given up.
  */
 #ifndef SNP_FQDN_WATCH_H
@@ -20,7 +20,7 @@ struct fqdn_watch; /* opaque; fqdn_cache_priv.h */
 
 enum fqdn_watched {
 	FQDN_WATCH_IDLE,   /* nothing new */
-	FQDN_WATCH_NAME,   /* *out; without facts: gone */
+	FQDN_WATCH_NAME,   /* *out, in one of its scopes; without facts: gone */
 	FQDN_WATCH_SYNCED, /* all that was there at the beginning was read. Once */
 	FQDN_WATCH_LOST,   /* its place is lost: begin anew */
 };

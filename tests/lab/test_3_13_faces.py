@@ -172,6 +172,31 @@ def test_3_13_a_cname_leads_to_the_name_that_policy_knows(world):
     assert (line['reason'], line['names']) == ('name', ['chain.policed.test'])
 
 
+def test_3_13_a_name_is_one_line_whoever_asked(world):
+    daemon = start(world, policy(names('*.policed.test') + DNS_ANY), endpoints=(
+        ('bot', 'bot', {'app': 'bot'}), ('two', 'two', {'app': 'bot'})))
+    watch = Program(world.node, [SNOOPERCTL, '-s', daemon.socket, '--json', 'watch'], 'watch').start()
+    wait_until(lambda: 'synced' in watch.output(), what='the watch has begun')
+    for cgroup in 'bot', 'two':
+        inside(world, ask, world.outside.ip4, 'api.policed.test', cgroup=cgroup)
+    inside(world, ask, world.outside.ip4, 'api.policed.test', 28, cgroup='two')
+    world.node.call(ask, world.outside.ip4, 'api.policed.test')  # of no endpoint
+    wait_until(lambda: daemon.names().get('api.policed.test', {}).get('endpoints') == ['bot', 'two'],
+               what='both have asked')
+    done = daemon.ctl('names', 'api.policed.test')
+    line, = [json.loads(line) for line in done.stdout.splitlines()]
+    assert line['selectors'] == ['*.policed.test'] and line['endpoints'] == ['bot', 'two']
+    assert sorted(a['address'] for a in line['addresses']) == ['10.55.0.2', 'fd55::2']
+    assert len(daemon.ctl('names', json_output=False).stdout.splitlines()) == 3, 'headings, and a row an address'
+
+    def last():
+        lines = [json.loads(line) for line in watch.output().splitlines()]
+        return [x for x in lines if x.get('name') == 'api.policed.test'][-1]
+    wait_until(lambda: last()['endpoints'] == ['bot', 'two'] and len(last()['addresses']) == 2,
+               what='the watch tells the same')
+    watch.stop()
+
+
 def test_3_13_policy_shows_what_is_in_force(world):
     dns = DNS_ANY.replace('"*"', '"*.policed.test"')
     daemon = start(world, policy(names('web.policed.test', kind='matchName') + names('*.policed.test') + dns, name='first'),

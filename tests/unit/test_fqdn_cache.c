@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -284,6 +285,90 @@ static void a_listing_goes_on_while_names_come_and_go(void **state)
 	fqdn_cache_free(c);
 }
 
+struct visited {
+	uint32_t scopes; /* a bit each */
+	size_t n;
+};
+
+static void visit(void *ctx, const struct fqdn_name *name)
+{
+	struct visited *v = ctx;
+
+	v->scopes |= 1u << name->key.scope;
+	v->n++;
+}
+
+static void put_in(struct fqdn_cache *c, uint32_t scope, uint64_t id)
+{
+	struct snp_name_key key = {.id = id, .scope = scope};
+	struct fqdn_fact fact = {.addr = addr_of(1), .expiry_ns = 100};
+	uint8_t wire[] = {1, (uint8_t)('a' + id % 26), 1, (uint8_t)('a' + id / 26 % 26), 0};
+
+	assert_int_equal(fqdn_cache_name(c, &key, wire, sizeof(wire), false, 0), 0);
+	assert_int_equal(fqdn_cache_put(c, &key, &fact), 1);
+}
+
+static void drop_in(struct fqdn_cache *c, uint32_t scope, uint64_t id)
+{
+	struct snp_fact_key key = {.name = {.id = id, .scope = scope}, .addr = addr_of(1)};
+
+	fqdn_cache_drop(c, &key);
+}
+
+/* Each name comes once, and none is missed for what comes and goes in one of its scopes meanwhile. */
+static void a_listing_has_a_name_of_several_scopes_once(void **state)
+{
+	enum { IDS = 300, SCOPES = 5 };
+	struct fqdn_cache *c = fqdn_cache_new(10000, 10000);
+	bool held[SCOPES][IDS] = {{false}};
+	unsigned int seen[IDS] = {0};
+	struct visited v = {0};
+	struct fqdn_name n;
+	uint64_t cursor = 0;
+
+	srand(3);
+	for (uint64_t id = 0; id < IDS; id++) {
+		put_in(c, 0, id); /* stays */
+		held[0][id] = true;
+	}
+	for (int i = 0; i < 3000 || cursor == 0; i++) {
+		uint32_t scope = 1 + (uint32_t)(rand() % (SCOPES - 1));
+		uint64_t id = (uint64_t)(rand() % IDS);
+
+		if (held[scope][id])
+			drop_in(c, scope, id);
+		else
+			put_in(c, scope, id);
+		held[scope][id] = !held[scope][id];
+		if (i % 10 == 0 && fqdn_cache_next(c, &cursor, &n))
+			seen[n.key.id]++;
+	}
+	while (fqdn_cache_next(c, &cursor, &n))
+		seen[n.key.id]++;
+	for (uint64_t id = 0; id < IDS; id++) {
+		assert_int_equal(seen[id], 1);
+		v = (struct visited){0};
+		fqdn_cache_scopes(c, &(struct snp_name_key){.id = id}, visit, &v);
+		assert_int_equal(v.scopes, held[0][id] | held[1][id] << 1 | held[2][id] << 2 |
+						   held[3][id] << 3 | held[4][id] << 4);
+		assert_int_equal(v.n, __builtin_popcount(v.scopes));
+	}
+	/* The one that held the name's place goes: another has it. */
+	for (uint64_t id = 0; id < IDS; id++)
+		drop_in(c, 0, id);
+	cursor = 0;
+	memset(seen, 0, sizeof(seen));
+	while (fqdn_cache_next(c, &cursor, &n))
+		seen[n.key.id]++;
+	for (uint64_t id = 0; id < IDS; id++)
+		assert_int_equal(seen[id],
+				 held[1][id] || held[2][id] || held[3][id] || held[4][id]);
+	v = (struct visited){0};
+	fqdn_cache_scopes(c, &(struct snp_name_key){.id = IDS + 1}, visit, &v);
+	assert_int_equal(v.n, 0);
+	fqdn_cache_free(c);
+}
+
 static void dropping_the_last_fact_drops_the_name(void **state)
 {
 	struct fqdn_cache *c = fqdn_cache_new(10, 10);
@@ -448,6 +533,7 @@ int main(void)
 		cmocka_unit_test(expiry_stops_at_its_budget_and_goes_on),
 		cmocka_unit_test(the_soonest_goes_first),
 		cmocka_unit_test(a_listing_goes_on_while_names_come_and_go),
+		cmocka_unit_test(a_listing_has_a_name_of_several_scopes_once),
 		cmocka_unit_test(dropping_the_last_fact_drops_the_name),
 		cmocka_unit_test(thousands_of_addresses_come_and_go),
 		cmocka_unit_test(the_last_of_many_costs_what_the_first_does),

@@ -25,9 +25,9 @@ static int done(void **state)
 	return 0;
 }
 
-static void learn(uint64_t id, uint8_t addr, uint64_t expiry_ns)
+static void learn_in(uint32_t scope, uint64_t id, uint8_t addr, uint64_t expiry_ns)
 {
-	struct snp_name_key key = {.id = id};
+	struct snp_name_key key = {.id = id, .scope = scope};
 	struct fqdn_fact fact = {.expiry_ns = expiry_ns};
 	uint8_t wire[] = {8, 0, 0, 0, 0, 0, 0, 0, 0, 0};
 
@@ -37,12 +37,22 @@ static void learn(uint64_t id, uint8_t addr, uint64_t expiry_ns)
 	assert_true(fqdn_cache_put(cache, &key, &fact) >= 0);
 }
 
-static void forget(uint64_t id, uint8_t addr)
+static void learn(uint64_t id, uint8_t addr, uint64_t expiry_ns)
 {
-	struct snp_fact_key key = {.name.id = id};
+	learn_in(0, id, addr, expiry_ns);
+}
+
+static void forget_in(uint32_t scope, uint64_t id, uint8_t addr)
+{
+	struct snp_fact_key key = {.name = {.id = id, .scope = scope}};
 
 	key.addr.b[15] = addr;
 	fqdn_cache_drop(cache, &key);
+}
+
+static void forget(uint64_t id, uint8_t addr)
+{
+	forget_in(0, id, addr);
 }
 
 static void expect(struct fqdn_watch *w, uint64_t id, uint32_t n_facts)
@@ -236,6 +246,92 @@ static void a_reader_ends_up_with_the_truth(void **state)
 	fqdn_watch_free(w);
 }
 
+/* Three scopes know name 1: it is told once, in the scope where it changed last. */
+static void name_of_several_scopes_is_one(void **state)
+{
+	struct fqdn_watch *w, *late;
+
+	learn_in(1, 1, 1, 100);
+	learn_in(2, 1, 1, 100);
+	learn_in(3, 1, 1, 100);
+	learn_in(2, 2, 1, 100);
+	w = fqdn_watch_new(cache);
+	expect(w, 1, 1);
+	expect(w, 2, 1);
+	expect_only(w, FQDN_WATCH_SYNCED);
+	learn_in(1, 1, 2, 100);
+	learn_in(3, 1, 2, 100);
+	expect(w, 1, 2);
+	expect_only(w, FQDN_WATCH_IDLE);
+	/* It goes in one: it has changed. It goes in the others as well: it is gone, once. */
+	forget_in(2, 1, 1);
+	expect(w, 1, 2);
+	forget_in(1, 1, 1);
+	forget_in(1, 1, 2);
+	forget_in(3, 1, 1);
+	late = fqdn_watch_new(cache);
+	forget_in(3, 1, 2);
+	expect(w, 1, 0);
+	expect_only(w, FQDN_WATCH_IDLE);
+	expect(late, 2, 1);
+	expect(late, 1, 0);
+	expect_only(late, FQDN_WATCH_SYNCED);
+	/* It comes back in one while nobody has to be told of another. */
+	learn_in(2, 1, 7, 100);
+	expect(w, 1, 1);
+	expect(late, 1, 1);
+	fqdn_watch_free(late);
+	fqdn_watch_free(w);
+}
+
+/* What a reader that began later will not be told of is no reason not to tell. */
+static void scope_that_is_gone_before_a_reader_began_hides_nothing(void **state)
+{
+	struct fqdn_watch *first, *late;
+
+	learn_in(1, 1, 1, 100);
+	learn_in(2, 1, 1, 100);
+	first = fqdn_watch_new(cache);
+	forget_in(2, 1, 1); /* kept: the first reader has to be told */
+	late = fqdn_watch_new(cache);
+	expect(late, 1, 1);
+	expect_only(late, FQDN_WATCH_SYNCED);
+	expect(first, 1, 1);
+	expect_only(first, FQDN_WATCH_SYNCED);
+	fqdn_watch_free(late);
+	fqdn_watch_free(first);
+}
+
+/* Whatever comes and goes where: in the end a reader's picture is the cache's. */
+static void picture_of_names_in_scopes_is_right_in_the_end(void **state)
+{
+	enum { IDS = 40, SCOPES = 4 };
+	bool held[SCOPES][IDS] = {{false}}, seen[IDS] = {false};
+	struct fqdn_watch *w = fqdn_watch_new(cache);
+	struct fqdn_name n;
+
+	srand(7);
+	for (int i = 0; i < 20000; i++) {
+		uint32_t scope = (uint32_t)(rand() % SCOPES);
+		uint64_t id = 1 + (uint64_t)(rand() % (IDS - 1));
+
+		if (held[scope][id])
+			forget_in(scope, id, 1);
+		else
+			learn_in(scope, id, 1, 100);
+		held[scope][id] = !held[scope][id];
+		if (rand() % 3 == 0 && fqdn_watch_next(w, &n) == FQDN_WATCH_NAME)
+			seen[n.key.id] = n.n_facts;
+	}
+	for (enum fqdn_watched what; (what = fqdn_watch_next(w, &n)) != FQDN_WATCH_IDLE;)
+		if (what == FQDN_WATCH_NAME)
+			seen[n.key.id] = n.n_facts;
+	for (uint64_t id = 1; id < IDS; id++)
+		assert_int_equal(seen[id],
+				 held[0][id] || held[1][id] || held[2][id] || held[3][id]);
+	fqdn_watch_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +345,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_slowest_loses_its_place_and_no_other, fresh,
 						done),
 		cmocka_unit_test_setup_teardown(a_reader_ends_up_with_the_truth, fresh, done),
+		cmocka_unit_test_setup_teardown(name_of_several_scopes_is_one, fresh, done),
+		cmocka_unit_test_setup_teardown(
+			scope_that_is_gone_before_a_reader_began_hides_nothing, fresh, done),
+		cmocka_unit_test_setup_teardown(picture_of_names_in_scopes_is_right_in_the_end,
+						fresh, done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
