@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Points 3.8, 3.11 and 3.13: why, policy, watch --verdicts, names, status: what they say is what happens."""
+import contextlib
 import json
+import signal
+import socket
 
 import pytest
 
 from daemon import SNOOPERCTL
 from policing import (DNS_ANY, Servers, ask, far, inside, names, policy, resolver, start, tcp, udp, write, zone)
-from snoplab import Program, wait_until
+from snoplab import PATIENCE, Program, wait_until
 
 ZONE = zone(web='10.55.0.1', api=['10.55.0.2', 'fd55::2'], other='10.55.0.3', chain='CNAME web',
             short='5 IN A 10.55.0.9')
@@ -263,6 +266,36 @@ def test_3_8_refusals_are_told_as_they_happen(world, mode):
     wait_until(lambda: daemon.status()['export']['verdict_watches'] == 0, what='nobody watches')
     counted = daemon.status()['verdicts']['bot']
     assert (counted['deny-no-name'], counted['name'], counted['deny-dns']) == (4, 1, 1)
+
+
+def refused_again_and_again(address):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        while True:
+            for _ in range(2000):
+                with contextlib.suppress(PermissionError):
+                    s.sendto(b'x', (address, 443))
+            yield
+
+
+def test_3_8_a_reader_of_refusals_that_is_too_slow_is_told(world):
+    daemon = start(world, policy(names('web.policed.test') + DNS_ANY))
+    watch, _ = verdicts(world, daemon)
+    watch.signal(signal.SIGSTOP)
+
+    def told():
+        """By the kernel; some thousand wait in sockets, 4096 in snooperd."""
+        status = daemon.status()
+        return status['verdicts']['bot']['deny-no-name'] - status['kernel']['counters']['verdicts_unsampled']
+    with world.node.steps(refused_again_and_again, '10.55.0.3', cgroup=f'{world.node.cgroup}/bot',
+                          deadline=60) as app:
+        app.next()
+        while told() < 12000:
+            app.next()
+    watch.signal(signal.SIGCONT)
+    assert watch.process.wait(20 * PATIENCE) == 1
+    assert '{"change":"lost"}' in watch.output() and 'verdicts were missed' in watch.output()
+    assert daemon.status()['export']['watch_lost'] == 1
+    assert daemon.status()['kernel']['ring_lost'] == 0, 'the ring is emptied all the same'
 
 
 def test_3_13_status_tells_of_policy(world):
