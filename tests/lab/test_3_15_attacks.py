@@ -200,6 +200,31 @@ def test_3_15_a_dns_server_of_its_own_in_a_namespace_of_its_own(world, resolvers
     assert inside(world, outcome, judging.way_udp, EVIL) == 'EPERM'
 
 
+def test_3_15_a_namespace_that_has_the_resolvers_address(world):
+    """Nothing tells it from a pod's: what it teaches is its own endpoint's, and never what is denied."""
+    deny = '  egressDeny:\n  - toCIDR: ["10.55.7.0/24"]\n'
+    start(world, policy(names(WEB) + DNS_ANY + deny), endpoints=TWO)
+
+    def pretend(address):
+        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), 'unshare')
+        os.system(f'ip link set lo up; ip address add {address}/32 dev lo')
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, \
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+            server.bind((address, 53))
+            asker.connect((address, 53))
+            for taught in EVIL, '10.55.7.7', '169.254.169.254':
+                asker.send(w.query(7, WEB))
+                query, who = server.recvfrom(512)
+                server.sendto(w.answer(query, [w.a(w.QNAME, taught)]), who)
+                assert asker.recv(512)
+
+    inside(world, pretend, world.outside.ip4)
+    for address in '10.55.7.7', '169.254.169.254':
+        assert inside(world, outcome, judging.way_udp, address) == 'EPERM'
+    assert inside(world, outcome, judging.way_udp, EVIL, cgroup='two') == 'EPERM'
+
+
 def test_3_15_a_dns_server_of_its_own_on_its_own_host(world):
     start(world, POLICY)
 
