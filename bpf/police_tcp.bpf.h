@@ -213,23 +213,24 @@ static __always_inline int police_tcp(struct __sk_buff *skb)
 	const __u8 *tables = police_tables();
 	struct bpf_sock *sk = skb->sk;
 	struct snp_stream *kept;
-	int at, stop;
+	int at, stop, open;
 
 	if (!tables)
 		return 1;
+	open = snp_policy_head(tables)->mode != SNP_MODE_ENFORCE;
 	if (segment_read(skb, &seg))
-		return 0;
+		return open;
 	if (!seg.len && !seg.syn)
 		return 1;
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
 	if (!sk)
-		return !seg.len;
+		return open || !seg.len;
 	kept = bpf_sk_storage_get(&snp_stream, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	at = snp_scratch_any();
 	slot = at < 0 ? NULL : snp_scratch_at(at);
 	if (!kept || !slot)
-		return 0;
+		return open;
 	slot->index = at;
 	stop = stream_judge(skb, slot, &seg, kept);
 	if (stop == STREAM_SHAPE || stop == STREAM_GAP)
@@ -239,7 +240,7 @@ static __always_inline int police_tcp(struct __sk_buff *skb)
 		kept->told = 1;
 		snp_cut(skb);
 	}
-	return !stop || snp_policy_head(tables)->mode != SNP_MODE_ENFORCE;
+	return !stop || open;
 }
 
 #endif

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Point 3.8: whatever way a flow begins, policy decides, and who is refused knows at once."""
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -8,6 +9,7 @@ import judging
 import rawip
 from judging import PINGS, WAYS, mapped, netstat, outcome, refusals, try_all, verdicts
 from policing import DNS_ANY, Servers, ask, far, inside, names, policy, resolver, start, zone
+from snoplab import ip, wait_until
 
 WEB4, WEB6, EVIL4, EVIL6 = '10.55.0.1', 'fd55::1', '10.55.9.9', 'fd55::99'
 
@@ -158,3 +160,41 @@ def test_3_8_sockets_made_before_enforcement(world):
         assert done.returncode == 0, done.stdout + done.stderr
         assert app.next() == 'ok'
         assert app.next() == ['EPERM'] * 3
+
+
+def serve_mptcp():
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, judging.IPPROTO_MPTCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(('0.0.0.0', 4443))
+        listener.listen()
+        yield 'listens'
+        s = listener.accept()[0]
+        while True:
+            yield netstat('MPTcpExtMPJoinSynRx')['MPTcpExtMPJoinSynRx'], s.send(b'x')
+
+
+def stay_connected():
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, judging.IPPROTO_MPTCP) as s:
+        s.connect((WEB4, 4443))
+        s.sendall(b'hello')
+        while True:
+            yield len(s.recv(1)) and netstat('MPTcpExtAddAddr')['MPTcpExtAddAddr']
+
+
+@pytest.mark.parametrize('more, joined', [('10.55.0.2', 1), (EVIL4, 0)])
+def test_3_8_what_a_peer_adds_to_a_connection(world, more, joined):
+    """MPTCP: the kernel begins another subflow, to an address that the server names. It is judged like any."""
+    ip('mptcp limits set subflow 2 add_addr_accepted 2', netns=world.node.netns)
+    ip('mptcp limits set subflow 2', f'mptcp endpoint add {more} signal', netns=world.outside.netns)
+    daemon = start(world, policy(names('*.policed.test') + '  - toCIDR: ["10.55.0.0/30"]\n' + DNS_ANY))
+    with world.outside.steps(serve_mptcp) as server, \
+            world.node.steps(stay_connected, cgroup=f'{world.node.cgroup}/bot') as app:
+        assert server.next() == 'listens'
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(app.next)
+            server.next()
+            first.result()
+        wait_until(lambda: server.next() and app.next() == 1, what='the address was named')
+        wait_until(lambda: server.next()[0] if joined else refusals(daemon), what='the subflow began')
+        assert server.next()[0] == joined
+    assert refusals(daemon) == ({} if joined else {'deny-no-name': 1})
