@@ -227,9 +227,11 @@ static __always_inline int police_tcp(struct __sk_buff *skb)
 	if (!sk)
 		return open || !seg.len;
 	kept = bpf_sk_storage_get(&snp_stream, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!kept)
+		return open;
 	at = snp_scratch_any();
 	slot = at < 0 ? NULL : snp_scratch_at(at);
-	if (!kept || !slot)
+	if (!slot)
 		return open;
 	slot->index = at;
 	stop = stream_judge(skb, slot, &seg, kept);
