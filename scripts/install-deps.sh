@@ -10,7 +10,7 @@ build=$(sed -n '/^BUILD_PACKAGES/,/[^\\]$/p' Makefile | sed 's/^BUILD_PACKAGES *
 
 demo_tools='python3 iproute2 procps'
 test_tools='git bind9-dnsutils knot-dnsutils dnsperf musl-tools curl iputils-ping strace systemd openssl
-	python3-pytest python3-dnspython python3-grpcio valgrind libc6-dbg
+	python3-pytest python3-pytest-xdist python3-dnspython python3-grpcio valgrind libc6-dbg
 	shellcheck clang-format libclang-rt-14-dev
 	qemu-system-x86 busybox-static cpio zstd xz-utils kmod'
 

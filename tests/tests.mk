@@ -48,11 +48,14 @@ $(O)/tests/lab/gai-musl: tests/lab/gai.c
 
 # LAB_TESTS=tests/lab/test_1_4_restart.py, LAB_ARGS='-k ipv6'.
 LAB_TESTS ?= tests/lab
+# Side by side: each has namespaces, cgroups and pins of its own.
+LAB_JOBS  ?= 2
 check-lab: all lab-tools
 	$(Q)scripts/fetch-servers.sh
 	$(Q)scripts/fetch-grpc-js.sh
 	$(Q)scripts/fetch-promtool.sh
-	$(Q)REQUIRE_ROOT=1 SNOOPER_BUILD=$(O) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(LAB_ARGS) $(LAB_TESTS)
+	$(Q)REQUIRE_ROOT=1 SNOOPER_BUILD=$(O) /usr/bin/python3 -m pytest -q -p no:cacheprovider -n $(LAB_JOBS) --dist loadfile \
+		$(LAB_ARGS) $(LAB_TESTS)
 
 # --- other kernels, under qemu (tests/vm/README.md) --------------------------------
 .PHONY: vm-needs check-vm-short check-vm check-vm-rt

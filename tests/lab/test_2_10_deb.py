@@ -222,6 +222,7 @@ def test_2_10_deb_installs_upgrades_and_goes(lab, root, deb, newer):
     assert not root.exists(wants)
 
 
+@pytest.mark.long
 def test_2_10_deb_purge_leaves_other_peoples_pins(lab, root, deb):
     root.dpkg('-i', deb)
     os.makedirs(root.path(f'{PINS}/theirs'))
@@ -229,6 +230,7 @@ def test_2_10_deb_purge_leaves_other_peoples_pins(lab, root, deb):
     assert os.listdir(root.path(PINS)) == ['theirs']
 
 
+@pytest.mark.long
 def test_2_10_deb_under_systemd_an_upgrade_only_restarts(lab, root, deb, newer):
     """No systemd runs here: what it would be told, in the order of the telling. What needs none is done."""
     os.makedirs(root.path('/run/systemd/system'))

@@ -135,7 +135,7 @@ def test_2_13_f30_learn_and_list(lab, control, mode, outcome):
     assert snooperd.stop() == 0
 
 
-@pytest.mark.parametrize('step', [7, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize('step', [29, pytest.param(1, marks=pytest.mark.long)])
 def test_2_13_f30_look_up(lab, control, step):
     """Each allocation between an answer and the end of the look-up that it brings: it is made later."""
     judge = resolvers(lab)

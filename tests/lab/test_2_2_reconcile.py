@@ -174,6 +174,7 @@ def test_2_2_killed_and_back_knows_what_it_found(lab):
     assert {a['reconcile'] for a in line.values()} <= {'pending', 'unreachable'}
 
 
+@pytest.mark.long
 def test_2_2_refresh_renews_for_ten_lifetimes(lab):
     """A name of TTL 1 lives on without its client, and ends ten lifetimes after the client asked."""
     snooperd = start(lab, mode='refresh')
@@ -199,6 +200,7 @@ def test_2_2_refresh_goes_on_when_it_finds_others(lab):
         wait_until(lambda: 'geo.test' not in snooperd.names(), deadline=20, what='ended')
 
 
+@pytest.mark.long
 def test_2_2_refresh_goes_on_after_a_restart(lab):
     """The next snooperd goes on where the last one was, though the kernel's own fact is over."""
     ttl = 2 * PATIENCE

@@ -8,7 +8,7 @@ from google.protobuf import descriptor_pb2, message_factory
 
 from grpc_client import TOP, Client
 
-SERVICES = {'snooper.v1.Names', 'snooper.v1.Status', 'snooper.v1.Control', 'grpc.health.v1.Health',
+SERVICES = {'snooper.v1.Names', 'snooper.v1.Policy', 'snooper.v1.Status', 'snooper.v1.Control', 'grpc.health.v1.Health',
             'grpc.reflection.v1.ServerReflection', 'grpc.reflection.v1alpha.ServerReflection'}
 NOT_FOUND, INVALID_ARGUMENT = 5, 3
 

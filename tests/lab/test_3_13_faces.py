@@ -277,6 +277,7 @@ def refused_again_and_again(address):
             yield
 
 
+@pytest.mark.long
 def test_3_8_a_reader_of_refusals_that_is_too_slow_is_told(world):
     daemon = start(world, policy(names('web.policed.test') + DNS_ANY))
     watch, _ = verdicts(world, daemon)
