@@ -64,8 +64,8 @@ ALIVE = {'stream': 'ok', 'peer': 'ok', 'free': 'ok', 'ping': 'ok'}
 
 def live(server, name, address=ADDRESS):
     """Resolve, begin flows of every kind; then, step by step: do they go on, does a new one begin?"""
+    at = time.monotonic()  # before the answer: it may take its time to come back to us
     ask(server, name, 28 if ':' in address else 1)
-    at = time.monotonic()
     flows = Flows(address)
     yield at
     while True:
