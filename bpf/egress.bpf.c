@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* egress.bpf.c - cgroup_skb/egress: what leaves a socket. Only an endpoint's policy ever holds it back. */
 #include "bpf/learn.bpf.h"
+#include "bpf/police_live.bpf.h"
 
 /* Not inlined: its stack is not the policing's too. 1: the packet may go. */
 static __attribute__((noinline)) int egress_learn(struct __sk_buff *skb, int police)
@@ -15,8 +16,12 @@ static __attribute__((noinline)) int egress_learn(struct __sk_buff *skb, int pol
 
 SEC("cgroup_skb/egress") int snp_egress(struct __sk_buff *skb)
 {
-	int police = snp_policy_now() ? snp_police(skb) : POLICE_GO;
+	void *generation = snp_policy_now();
+	int police;
 
+	if (generation && police_live(skb, generation))
+		return 1;
+	police = generation ? snp_police(skb) : POLICE_GO;
 	if (police == POLICE_STOP)
 		return 0;
 	if (police == POLICE_ASK_TCP)

@@ -11,10 +11,8 @@
 #define SNP_POLICE_BPF_H
 
 #include "bpf/learn.bpf.h"
-#include "bpf/police_flow.bpf.h"
+#include "bpf/police_live.bpf.h"
 #include "bpf/snp_proxy.bpf.h"
-
-#define SOCK_RAW_TYPE 3
 
 /* What else a packet says, besides where it goes. */
 struct police_packet {
@@ -111,7 +109,7 @@ static __always_inline int police_is_kernels(struct __sk_buff *skb, struct bpf_s
 					     const struct snp_flow_to *to,
 					     const struct police_packet *is)
 {
-	if (sk->type != SOCK_RAW_TYPE || owner_of(sk))
+	if (sk->type != SOCK_RAW || owner_of(sk))
 		return 0;
 	if (is->tcp)
 		return !is->begins;
@@ -152,7 +150,7 @@ static __always_inline enum police police_packet(struct __sk_buff *skb)
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
 	if (sk)
-		raw = sk->type == SOCK_RAW_TYPE;
+		raw = sk->type == SOCK_RAW;
 	if (police_resolver(&c.key.to)) {
 		dns = snp_class_at(tables, class)->flags & SNP_CLASS_DNS;
 		if (!raw)
@@ -290,28 +288,6 @@ static __always_inline void police_hears(struct __sk_buff *skb)
 		return;
 	key.cookie = m->endpoint;
 	police_note_heard(snp_policy_head(tables), &key);
-}
-
-/* Where a connect or a sendmsg goes. */
-static __always_inline void
-police_call(struct bpf_sock_addr *ctx, const struct snp_endpoint *at, struct snp_flow_to *to)
-{
-	to->addr = at->addr;
-	to->protocol = ctx->protocol;
-	switch (ctx->protocol) {
-	case IPPROTO_UDP:
-	case IPPROTO_UDPLITE:
-	case IPPROTO_SCTP:
-	case IPPROTO_DCCP:
-		to->port = at->port;
-		return;
-	}
-	if (ctx->type == SOCK_STREAM) {
-		to->protocol = IPPROTO_TCP; /* MPTCP's number is its own */
-		to->port = at->port;
-		return;
-	}
-	to->no_ports = 1;
 }
 
 /* Loopback, or no address at all: what Linux takes for it. */

@@ -88,6 +88,30 @@ flow_of(struct snp_flow_ways *ways, const struct snp_flow_to *to)
 	return NULL;
 }
 
+/* It was admitted, by whichever generation, and has not idled out. */
+static __always_inline int
+flow_is_live(const struct snp_flow *f, const struct snp_policy_head *head, __u64 now_ns)
+{
+	__u32 now_s = now_ns / NS_PER_S;
+
+	/* Another CPU's clock may have been a second further. */
+	return !SNP_VERDICT_IS_DENY(f->verdict) &&
+	       (__s64)(__s32)(now_s - f->used_s) <= (__s64)(head->idle_ns / NS_PER_S);
+}
+
+/* It is live under this very generation: note that it is used. */
+static __always_inline int
+flow_goes_on(struct snp_flow *f, const struct snp_policy_head *head, __u64 now_ns)
+{
+	__u32 now_s = now_ns / NS_PER_S;
+
+	if (f->generation != head->generation || !flow_is_live(f, head, now_ns))
+		return 0;
+	if (f->used_s != now_s)
+		f->used_s = now_s;
+	return 1;
+}
+
 static __always_inline void flow_write(struct snp_flow *f, const struct judge *j, __u32 v)
 {
 	f->verdict = SNP_VERDICT_NONE;
@@ -139,6 +163,28 @@ flow_keep(struct snp_flow_ways *ways, const struct snp_flow_key *key, struct jud
 	flow_write(&j->fresh, j, v);
 	if (bpf_map_update_elem(&snp_flows, key, &j->fresh, BPF_ANY))
 		snp_count(SNP_STAT_FLOWS_FULL);
+}
+
+/* Where a connect or a sendmsg goes. */
+static __always_inline void
+police_call(struct bpf_sock_addr *ctx, const struct snp_endpoint *at, struct snp_flow_to *to)
+{
+	to->addr = at->addr;
+	to->protocol = ctx->protocol;
+	switch (ctx->protocol) {
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
+		to->port = at->port;
+		return;
+	}
+	if (ctx->type == SOCK_STREAM) {
+		to->protocol = IPPROTO_TCP; /* MPTCP's number is its own */
+		to->port = at->port;
+		return;
+	}
+	to->no_ports = 1;
 }
 
 /* --- who sends what, and what comes of it --- */
@@ -231,29 +277,23 @@ static __always_inline struct snp_flow *police_known(const struct police_case *c
 {
 	struct snp_flow *f = c->ways ? flow_of(c->ways, &c->key.to) : NULL;
 
-	if (f)
+	/* The table has what the ways had no room for. */
+	if (f || (c->ways && !c->ways->way[SNP_FLOW_WAYS - 1].used_s))
 		return f;
 	f = bpf_map_lookup_elem(&snp_flows, &c->key);
 	/* One that is taken away at this moment may hold another already. */
 	return f && flow_is(f, &c->key.to) ? f : NULL;
 }
 
-/* 1: what c's socket sends may go. This is what each packet of a stream pays. */
+/* 1: what c's socket sends may go. */
 static __always_inline int police_flow(struct police_case *c)
 {
 	struct snp_flow *f = police_known(c);
 	__u64 now_ns = bpf_ktime_get_boot_ns();
-	__u32 now_s = now_ns / NS_PER_S, again;
 
-	/* Another CPU's clock may have been a second further. */
-	again = f && !SNP_VERDICT_IS_DENY(f->verdict) &&
-		(__s64)(__s32)(now_s - f->used_s) <= (__s64)(c->head->idle_ns / NS_PER_S);
-	if (again && f->generation == c->head->generation) {
-		if (f->used_s != now_s)
-			f->used_s = now_s;
+	if (f && flow_goes_on(f, c->head, now_ns))
 		return 1;
-	}
-	return police_judge(c, f, now_ns, again);
+	return police_judge(c, f, now_ns, f && flow_is_live(f, c->head, now_ns));
 }
 
 #endif

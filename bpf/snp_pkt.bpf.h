@@ -21,6 +21,11 @@
 
 #define PKT_EXT_HEADERS_MAX 8
 
+/* <sys/socket.h> is of user space; these are ABI. */
+#define SOCK_STREAM 1
+#define SOCK_DGRAM  2
+#define SOCK_RAW    3
+
 enum pkt_kind { PKT_OTHER, PKT_UDP, PKT_REFUSED };
 
 struct pkt {

@@ -12,10 +12,6 @@
 
 #include "bpf/snp_pkt.bpf.h"
 
-/* <sys/socket.h> is of user space; these are ABI. */
-#define SOCK_STREAM 1
-#define SOCK_DGRAM  2
-
 enum proxy_is { PROXY_THERE, PROXY_GONE, PROXY_UNKNOWN };
 
 static __always_inline int addr_is_loopback(const struct snp_addr *a)

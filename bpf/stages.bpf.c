@@ -2,6 +2,7 @@
 /* stages.bpf.c - the stages of a run that are verified by themselves (snp_scratch.bpf.h). */
 #include "bpf/snp_commit.bpf.h"
 #include "bpf/police_tcp.bpf.h"
+#include "bpf/snp_bypass.bpf.h"
 
 /* When the first slot of this CPU is busy. */
 __attribute__((noinline)) int snp_scratch_claim(void)
@@ -150,6 +151,23 @@ __attribute__((noinline)) int snp_judge_slot(__u32 at, __u32 slot)
 __attribute__((noinline)) int snp_police(struct __sk_buff *skb)
 {
 	return police_packet(skb);
+}
+
+/* May a connect, or a send with a destination, go on? 1, or 0: EPERM. */
+__attribute__((noinline)) int snp_police_call(struct bpf_sock_addr *ctx, const struct snp_endpoint *at)
+{
+	return at ? police_address(ctx, at) : 0;
+}
+
+/* 1: the proxy at *at is gone, and *at is a fallback now. */
+__attribute__((noinline)) int snp_detour_to(struct bpf_sock_addr *ctx, struct snp_endpoint *at, __u32 by_connect)
+{
+	const struct snp_endpoint *to = at ? bypass(ctx, at, by_connect) : NULL;
+
+	if (!to)
+		return 0;
+	*at = *to;
+	return 1;
 }
 
 /* May a TCP segment to a resolver go? 1, or 0: refused, and counted. */
