@@ -15,7 +15,8 @@
 enum ask { ASK_REFUSED, ASK_GO, ASK_ELSEWHERE };
 
 /* ASK_ELSEWHERE: *at has become a fallback. */
-static __always_inline enum ask ask(struct bpf_sock_addr *ctx, struct snp_endpoint *at, int by_connect)
+static __always_inline enum ask
+ask(struct bpf_sock_addr *ctx, struct snp_endpoint *at, int by_connect)
 {
 	void *generation = snp_policy_now();
 

@@ -92,7 +92,7 @@ police_read(struct __sk_buff *skb, struct snp_flow_to *to, struct police_packet 
 }
 
 /* Is it a resolver that this host trusts, from here? Questions to it are judged by their names. */
-static __always_inline int police_resolver(const struct snp_flow_to *to)
+static __always_inline int police_is_resolver(const struct snp_flow_to *to)
 {
 	struct snp_kconf *conf = snp_conf_now();
 
@@ -151,7 +151,7 @@ static __always_inline enum police police_packet(struct __sk_buff *skb)
 		sk = bpf_sk_fullsock(sk);
 	if (sk)
 		raw = sk->type == SOCK_RAW;
-	if (police_resolver(&c.key.to)) {
+	if (snp_is_resolver(&c.key.to)) {
 		dns = snp_class_at(tables, class)->flags & SNP_CLASS_DNS;
 		if (!raw)
 			return !dns ? POLICE_GO : is.tcp ? POLICE_ASK_TCP : POLICE_ASK;
@@ -284,7 +284,7 @@ static __always_inline void police_hears(struct __sk_buff *skb)
 	key.cookie = bpf_get_socket_cookie(skb);
 	/* What answers us is no question, even if policy has ended the flow since. */
 	if ((ways && flow_of(ways, &key.to)) || bpf_map_lookup_elem(&snp_flows, &key) ||
-	    police_resolver(&key.to))
+	    snp_is_resolver(&key.to))
 		return;
 	key.cookie = m->endpoint;
 	police_note_heard(snp_policy_head(tables), &key);
@@ -316,7 +316,7 @@ static __always_inline int police_address(struct bpf_sock_addr *ctx, const struc
 	c.head = snp_policy_head(tables);
 	c.who = *owner;
 	police_call(ctx, at, &c.key.to);
-	if (police_is_here(&at->addr) || police_resolver(&c.key.to))
+	if (police_is_here(&at->addr) || snp_is_resolver(&c.key.to))
 		return 1;
 	c.ways = bpf_sk_storage_get(&snp_flow, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	c.key.cookie = bpf_get_socket_cookie(ctx);

@@ -238,7 +238,7 @@ police_refuse(struct police_case *c, struct judge *j, __u32 index, __u32 v, __u3
 static __always_inline int
 police_judge(struct police_case *c, struct snp_flow *f, __u64 now_ns, __u32 again)
 {
-	__u32 index, v, i;
+	__u32 index, v;
 	struct judge *j = judge_claim(&index);
 	int may = 1;
 
@@ -250,12 +250,7 @@ police_judge(struct police_case *c, struct snp_flow *f, __u64 now_ns, __u32 agai
 	j->now_ns = now_ns;
 	j->again = again;
 	j->admitted = f ? f->identity : 0;
-	for (i = 0; i < JUDGE_AGAIN; i++) {
-		snp_judge(index);
-		if (!*(volatile __u32 *)&j->stale)
-			break;
-	}
-	v = *(volatile __u32 *)&j->verdict;
+	v = snp_judge(index);
 	if (!SNP_VERDICT_IS_DENY(v)) {
 		if (v != SNP_VERDICT_NONE)
 			flow_keep(c->ways, &c->key, j,

@@ -65,8 +65,8 @@ static __always_inline int police_live(struct __sk_buff *skb, void *generation)
 }
 
 /* connect, or sendmsg with a destination. */
-static __always_inline int police_call_live(struct bpf_sock_addr *ctx, const struct snp_endpoint *at,
-					    void *generation)
+static __always_inline int
+police_call_live(struct bpf_sock_addr *ctx, const struct snp_endpoint *at, void *generation)
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct snp_flow_ways *ways = sk ? bpf_sk_storage_get(&snp_flow, sk, 0, 0) : NULL;

@@ -55,6 +55,7 @@ struct snp_judges_map {
 SNP_MAP struct snp_judges_map snp_judges SEC(".maps");
 
 /* Global functions (stages.bpf.c). */
+int snp_judge_free(void);				  /* judge_free() */
 int snp_judge(__u32 at);				  /* enum snp_verdict */
 int snp_judged(__u32 at, __u64 cgroup_id, __u32 verdict); /* 1: let it go */
 
@@ -63,8 +64,8 @@ static __always_inline struct judge *judge_at(__u32 at)
 	return bpf_map_lookup_elem(&snp_judges, &at);
 }
 
-/* A free slot and its index, or NULL. Any CPU may have any: a task may be preempted in one. */
-static __always_inline struct judge *judge_claim(__u32 *index)
+/* The index of a free slot, or -1. Any CPU may have any: a task may be preempted in one. */
+static __always_inline int judge_free(void)
 {
 	__u32 first = bpf_get_smp_processor_id() * JUDGE_TRIES, i;
 
@@ -72,13 +73,18 @@ static __always_inline struct judge *judge_claim(__u32 *index)
 		__u32 at = (first + i) & (SNP_JUDGES_MAX - 1);
 		struct judge *j = judge_at(at);
 
-		if (j && !__sync_val_compare_and_swap(&j->busy, 0, 1)) {
-			*index = at;
-			return j;
-		}
+		if (j && !__sync_val_compare_and_swap(&j->busy, 0, 1))
+			return at;
 	}
 	snp_count(SNP_STAT_NO_JUDGE);
-	return NULL;
+	return -1;
+}
+
+/* A free slot and its index, or NULL. */
+static __always_inline struct judge *judge_claim(__u32 *index)
+{
+	*index = snp_judge_free();
+	return judge_at(*index);
 }
 
 static __always_inline void judge_give(struct judge *j)
@@ -88,6 +94,7 @@ static __always_inline void judge_give(struct judge *j)
 
 /* --- the parts, each verified by itself (stages.bpf.c) --- */
 
+int snp_judge_once(__u32 at);		     /* sets j->verdict; j->stale: once more */
 int snp_judge_addr(__u32 at);		     /* sets j->sets */
 int snp_judge_ports(__u32 at, __u32 number); /* does the port set hold what the flow goes to? */
 int snp_judge_slot(__u32 at, __u32 slot);    /* does a slot of its rows allow it? JUDGE_* */
@@ -231,8 +238,14 @@ static __always_inline enum snp_verdict judge_once(struct judge *j, __u32 at)
 
 static __always_inline enum snp_verdict judge(struct judge *j, __u32 at)
 {
-	j->verdict = judge_once(j, at);
-	return j->verdict;
+	__u32 i;
+
+	for (i = 0; i < JUDGE_AGAIN; i++) {
+		snp_judge_once(at);
+		if (!*(volatile __u32 *)&j->stale)
+			break;
+	}
+	return *(volatile __u32 *)&j->verdict;
 }
 
 /* --- what is told of it --- */

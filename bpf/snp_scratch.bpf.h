@@ -115,11 +115,12 @@ int snp_police(struct __sk_buff *skb);
 int snp_may_ask(struct __sk_buff *skb, __u32 at);
 int snp_heard_from(struct __sk_buff *skb);
 int snp_dns_refused(struct __sk_buff *skb); /* counts; 1: it goes all the same */
-int snp_police_tcp(struct __sk_buff *skb);  /* 1: a segment to a resolver may go */
+int snp_is_resolver(const struct snp_flow_to *to);
+int snp_police_tcp(struct __sk_buff *skb); /* 1: a segment to a resolver may go */
 struct snp_endpoint;
 int snp_police_call(struct bpf_sock_addr *ctx, const struct snp_endpoint *at); /* 1: may go on */
 int snp_detour_to(struct bpf_sock_addr *ctx, struct snp_endpoint *at, __u32 by_connect);
-int snp_cut(struct __sk_buff *skb);	    /* have the packet's connection ended */
-int snp_scratch_any(void);		    /* a slot's index, claimed, or -1 */
+int snp_cut(struct __sk_buff *skb); /* have the packet's connection ended */
+int snp_scratch_any(void);	    /* a slot's index, claimed, or -1 */
 
 #endif

@@ -110,6 +110,12 @@ __attribute__((noinline)) int snp_row_least(__u32 at)
 	return slot ? row_least(&slot->want) : 0;
 }
 
+/* The index of a slot of snp_judges, claimed; -1: none is free (counted). */
+__attribute__((noinline)) int snp_judge_free(void)
+{
+	return judge_free();
+}
+
 /* Judge what is in a slot of snp_judges. enum snp_verdict. */
 __attribute__((noinline)) int snp_judge(__u32 at)
 {
@@ -124,6 +130,15 @@ __attribute__((noinline)) int snp_judged(__u32 at, __u64 cgroup_id, __u32 verdic
 	struct judge *j = judge_at(at);
 
 	return j ? judge_told(j, cgroup_id, verdict) : 0;
+}
+
+__attribute__((noinline)) int snp_judge_once(__u32 at)
+{
+	struct judge *j = judge_at(at);
+
+	if (j)
+		j->verdict = judge_once(j, at);
+	return 0;
 }
 
 __attribute__((noinline)) int snp_judge_addr(__u32 at)
@@ -147,6 +162,12 @@ __attribute__((noinline)) int snp_judge_slot(__u32 at, __u32 slot)
 	return j ? judge_slot(j, at, slot) : JUDGE_LAST;
 }
 
+/* Is what the flow goes to a resolver that this host trusts? */
+__attribute__((noinline)) int snp_is_resolver(const struct snp_flow_to *to)
+{
+	return to ? police_is_resolver(to) : 0;
+}
+
 /* May the packet go? enum police, of an endpoint's socket at egress. */
 __attribute__((noinline)) int snp_police(struct __sk_buff *skb)
 {
@@ -154,13 +175,15 @@ __attribute__((noinline)) int snp_police(struct __sk_buff *skb)
 }
 
 /* May a connect, or a send with a destination, go on? 1, or 0: EPERM. */
-__attribute__((noinline)) int snp_police_call(struct bpf_sock_addr *ctx, const struct snp_endpoint *at)
+__attribute__((noinline)) int
+snp_police_call(struct bpf_sock_addr *ctx, const struct snp_endpoint *at)
 {
 	return at ? police_address(ctx, at) : 0;
 }
 
 /* 1: the proxy at *at is gone, and *at is a fallback now. */
-__attribute__((noinline)) int snp_detour_to(struct bpf_sock_addr *ctx, struct snp_endpoint *at, __u32 by_connect)
+__attribute__((noinline)) int
+snp_detour_to(struct bpf_sock_addr *ctx, struct snp_endpoint *at, __u32 by_connect)
 {
 	const struct snp_endpoint *to = at ? bypass(ctx, at, by_connect) : NULL;
 
