@@ -183,9 +183,9 @@ def test_3_10_a_reload_that_allows_it_still_leaves_a_flow_alone(world):
 
 
 def times(server, name):
-    """How long after the answer a connection could still begin."""
-    ask(server, name)
+    """How long after the question a connection could still begin."""
     asked = time.monotonic()
+    ask(server, name)
     while True:
         yield outcome(judging.way_tcp, ADDRESS), time.monotonic() - asked
 
