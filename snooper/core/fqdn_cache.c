@@ -223,10 +223,10 @@ static void need(struct fqdn_cache *c, struct fqdn_entry *e)
 int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const uint8_t *wire,
 		    size_t wire_len, bool needed, uint64_t until_ns)
 {
-	struct fqdn_entry *e = find(c, key);
+	struct fqdn_entry *e = fqdn_entry_find(c, key);
 	int r;
 
-	if (e && !e->gone) {
+	if (e) {
 		if (needed && !e->needed)
 			need(c, e);
 		return 0;
@@ -234,6 +234,8 @@ int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 	r = make_room(c, needed);
 	if (r)
 		return r;
+	/* Making room may have been the end of one that is gone. */
+	e = find(c, key);
 	return e ? revive(c, e, needed, until_ns)
 		 : add_name(c, key, wire, wire_len, needed, until_ns);
 }

@@ -214,6 +214,28 @@ static void the_slowest_loses_its_place_and_no_other(void **state)
 	fqdn_watch_free(fast);
 }
 
+/* Room is made for it by what makes the slow reader lose its place, and so lets go of it. */
+static void a_gone_name_comes_back_when_nobody_has_to_be_told(void **state)
+{
+	struct snp_name_key first = {.id = 1};
+	uint8_t wire[] = {8, 1, 0, 0, 0, 0, 0, 0, 0, 0};
+	struct fqdn_watch *slow;
+
+	fqdn_cache_free(cache);
+	cache = fqdn_cache_new(1, 1u << 20);
+	slow = fqdn_watch_new(cache);
+	for (uint64_t id = 1; id <= FQDN_GONE_MAX; id++) {
+		learn(id, 1, 100);
+		forget(id, 1);
+	}
+	learn(FQDN_GONE_MAX + 1, 1, 100);
+	assert_int_equal(fqdn_cache_name(cache, &first, wire, sizeof(wire), true, 0), 0);
+	assert_true(fqdn_cache_find(cache, &first, NULL));
+	assert_int_equal(fqdn_cache_names(cache), 1);
+	expect_only(slow, FQDN_WATCH_LOST);
+	fqdn_watch_free(slow);
+}
+
 /* Against a plain picture of what is there: whatever happens, a reader ends up with it. */
 static void a_reader_ends_up_with_the_truth(void **state)
 {
@@ -344,6 +366,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reader_that_leaves_keeps_nothing, fresh, done),
 		cmocka_unit_test_setup_teardown(the_slowest_loses_its_place_and_no_other, fresh,
 						done),
+		cmocka_unit_test_setup_teardown(a_gone_name_comes_back_when_nobody_has_to_be_told,
+						fresh, done),
 		cmocka_unit_test_setup_teardown(a_reader_ends_up_with_the_truth, fresh, done),
 		cmocka_unit_test_setup_teardown(name_of_several_scopes_is_one, fresh, done),
 		cmocka_unit_test_setup_teardown(
