@@ -152,6 +152,14 @@ static void scan_name(void *ctx, const struct snp_name_key *key, const struct sn
 		maps_collect_name(d->maps, key, d->scan.started_ns - SNP_COLLECT_AFTER_NS);
 }
 
+/* Before when a verdict row must have ended to be of no use. Soon after a boot: none is. */
+static uint64_t rows_over_ns(const struct daemon *d)
+{
+	uint64_t grace_ns = d->conf->policy.grace_ns;
+
+	return d->scan.started_ns > grace_ns ? d->scan.started_ns - grace_ns : 0;
+}
+
 void daemon_scan_start(struct daemon *d)
 {
 	d->scan.again = d->scan.stage != SCAN_IDLE;
@@ -181,8 +189,7 @@ bool daemon_scan_step(struct daemon *d)
 	case SCAN_ROWS:
 	case SCAN_ROWS_GIVEN:
 		r = maps_collect_rows(d->maps, s->stage == SCAN_ROWS ? MAPS_LEARNED : MAPS_GRANTED,
-				      &s->pos, SCAN_SLICE,
-				      s->started_ns - d->conf->policy.grace_ns);
+				      &s->pos, SCAN_SLICE, rows_over_ns(d));
 		break;
 	case SCAN_FLOWS:
 		r = maps_collect_flows(d->maps, &s->pos, SCAN_SLICE, s->started_ns,

@@ -142,6 +142,22 @@ def test_3_10_an_idle_flow_needs_its_name_again(world):
     assert 'deny-expired' in refusals(daemon)
 
 
+def test_3_10_what_is_learned_stays_while_the_host_is_up_for_less_than_grace(world):
+    """What is over is looked for before the boot then: nothing is, and what is learned stays."""
+    daemon = start(world, policy(names('long.policed.test') + DNS_ANY), changes={'policy': {'grace': '365d'}})
+
+    def app(server):
+        ask(server, 'long.policed.test')
+        while True:
+            yield outcome(judging.way_tcp, ADDRESS)
+
+    with world.node.steps(app, world.outside.ip4, cgroup=f'{world.node.cgroup}/bot') as flows:
+        assert flows.next() == 'ok'
+        looked = daemon.output().count('event=scan-done')
+        wait_until(lambda: daemon.output().count('event=scan-done') > looked + 1, 60, 'a reading of all rows')
+        assert flows.next() == 'ok'
+
+
 def test_3_10_policy_ends_a_flow_at_once(world):
     """Withdrawn by a reload: refused by the next packet, for good; what it still allows goes on."""
     daemon = start(world, policy(names('long.policed.test') + names('other.policed.test') + DNS_ANY))
