@@ -224,8 +224,9 @@ static int name_refused(const struct match_plan *p, struct match_problems *probl
 		if (g)
 			snprintf(problem.text, sizeof(problem.text),
 				 "does not fit: of %zu %s%s the first %zu do", g->n,
-				 *g->suffix ? "with two stars in the label before ."
-					    : "regular expressions",
+				 g->regex     ? "regular expressions"
+				 : *g->suffix ? "with two stars in the label before ."
+					      : "with two stars in their last label",
 				 g->suffix, g->fit * p->n_banks);
 		err = add_problem(problems, &problem);
 	}

@@ -31,7 +31,7 @@ static const char *suffix_of(const char *text)
 }
 
 struct member {
-	const char *suffix; /* "" of a regular expression */
+	const char *suffix; /* "/" of a regular expression */
 	size_t len;
 	uint32_t selector;
 };
@@ -82,7 +82,8 @@ static void put_into_groups(struct match_plan *p, const struct member *members, 
 		if (!i || same_suffix(m - 1, m))
 			p->n_groups++;
 		g = &p->groups[p->n_groups - 1];
-		memcpy(g->suffix, m->suffix, *m->suffix == '/' ? 0 : len);
+		g->regex = *m->suffix == '/';
+		memcpy(g->suffix, m->suffix, g->regex ? 0 : len);
 		p->group[m->selector] = (uint32_t)p->n_groups - 1;
 		p->rank[m->selector] = (uint32_t)g->n++;
 		g->fit = g->n;

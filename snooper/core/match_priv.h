@@ -153,9 +153,10 @@ int match_pack(const struct match_dfa *d, struct match_bank *bank);
 /* Those that have to be remembered beside each other: their automaton may grow with 2 to the power of n. */
 struct match_group {
 	size_t n;
-	size_t fit;	 /* so many of them, in one bank */
-	bool whole;	 /* measured: all of them */
-	char suffix[64]; /* what is right of their stars; "" for regular expressions */
+	size_t fit; /* so many of them, in one bank */
+	bool whole; /* measured: all of them */
+	bool regex;
+	char suffix[64]; /* of patterns: what is right of their stars, "" for a last label */
 };
 
 struct match_plan {

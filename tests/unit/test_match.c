@@ -412,6 +412,19 @@ static void test_3_4_what_does_not_fit_is_named_with_the_bound(void **state)
 	free_two_stars(s, 200);
 }
 
+/* Under no suffix at all: they are no regular expressions for that. */
+static void test_3_4_what_does_not_fit_is_named_by_its_kind(void **state)
+{
+	struct match_selector *s = make_two_stars(200, "");
+	struct match_problems problems;
+	struct match_tables t;
+
+	assert_int_equal(match_compile(s, 200, &t, &problems), -E2BIG);
+	assert_non_null(strstr(problems.list[0].text, "of 200 with two stars in their last label"));
+	match_problems_fini(&problems);
+	free_two_stars(s, 200);
+}
+
 static void test_3_4_two_star_labels_under_suffixes_of_their_own_fit_in_thousands(void **state)
 {
 	struct match_selector *s = calloc(3000, sizeof(*s));
@@ -459,6 +472,7 @@ int main(void)
 		cmocka_unit_test(test_3_4_regexes_match_the_whole_name),
 		cmocka_unit_test(test_3_4_two_star_labels_beside_each_other_go_into_more_banks),
 		cmocka_unit_test(test_3_4_what_does_not_fit_is_named_with_the_bound),
+		cmocka_unit_test(test_3_4_what_does_not_fit_is_named_by_its_kind),
 		cmocka_unit_test(
 			test_3_4_two_star_labels_under_suffixes_of_their_own_fit_in_thousands),
 		cmocka_unit_test(test_3_4_regex_too_large_when_alone_is_named),
