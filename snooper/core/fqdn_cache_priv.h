@@ -119,6 +119,8 @@ struct fqdn_fact *fqdn_index_find(const struct fqdn_entry *e, const struct snp_a
 struct fqdn_fact *fqdn_index_add(struct fqdn_entry *e, const struct snp_addr *addr);
 /* The last one takes the place of the one that goes. */
 void fqdn_index_remove(struct fqdn_entry *e, struct fqdn_fact *f);
+/* Some went: room that would not be used soon is given back. Facts may be elsewhere then. */
+void fqdn_index_trim(struct fqdn_entry *e);
 
 /* fqdn_due.c */
 int fqdn_due_reserve(struct fqdn_due *d, size_t n); /* room for n. 0, or -ENOMEM */

@@ -153,6 +153,7 @@ static void drop_fact(struct fqdn_cache *c, struct fqdn_entry *e, struct fqdn_fa
 {
 	e->n_pending -= f->reconcile == FQDN_PENDING;
 	fqdn_index_remove(e, f);
+	fqdn_index_trim(e);
 	c->facts--;
 }
 

@@ -60,9 +60,8 @@ static void close_up(struct fqdn_entry *e, uint32_t hole)
 	slot[hole] = 0;
 }
 
-static bool grow(struct fqdn_entry *e)
+static bool resize(struct fqdn_entry *e, uint32_t room)
 {
-	uint32_t room = e->room ? e->room * 2 : 1;
 	size_t index = room > FQDN_FEW ? 2 * room * sizeof(uint32_t) : 0;
 	struct fqdn_fact *facts = realloc(e->facts, room * sizeof(*facts) + index);
 
@@ -95,7 +94,7 @@ struct fqdn_fact *fqdn_index_add(struct fqdn_entry *e, const struct snp_addr *ad
 {
 	struct fqdn_fact *f;
 
-	if (e->n_facts == e->room && !grow(e))
+	if (e->n_facts == e->room && !resize(e, e->room ? e->room * 2 : 1))
 		return NULL;
 	if (e->room > FQDN_FEW)
 		*slot_of(e, addr) = e->n_facts + 1;
@@ -117,4 +116,10 @@ void fqdn_index_remove(struct fqdn_entry *e, struct fqdn_fact *f)
 	e->n_facts--;
 	if (gone)
 		close_up(e, (uint32_t)(gone - slots(e)));
+}
+
+void fqdn_index_trim(struct fqdn_entry *e)
+{
+	if (e->room > FQDN_FEW && e->n_facts <= e->room / 4)
+		resize(e, e->room / 2);
 }

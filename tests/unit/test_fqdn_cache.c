@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* test_fqdn_cache.c - names and facts: filled, listed, over in time, bounded. */
 #include <errno.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -436,6 +437,34 @@ static void thousands_of_addresses_come_and_go(void **state)
 	fqdn_cache_free(c);
 }
 
+/* Whoever has a name with thousands of addresses once does not hold the memory for as long as one lives. */
+static void what_thousands_of_addresses_took_is_given_back(void **state)
+{
+	enum { N = 4096 };
+	struct fqdn_cache *c = fqdn_cache_new(10, N);
+	struct snp_name_key key = {.id = 1};
+	struct fqdn_name n;
+
+	name(c, 1, false);
+	for (uint32_t i = 0; i < N; i++) {
+		struct fqdn_fact fact = numbered(i);
+
+		fact.expiry_ns = i % 1000 ? 1000 : 5000;
+		assert_int_equal(fqdn_cache_put(c, &key, &fact), 1);
+	}
+	while (fqdn_cache_expire(c, 2000, 100, as_cached, NULL) < 2000)
+		;
+	n = found(c, 1);
+	assert_int_equal(n.n_facts, 5);
+	assert_true(malloc_usable_size((void *)n.facts) < 100 * sizeof(*n.facts));
+	for (uint32_t i = 0; i < N; i++) {
+		struct fqdn_fact fact = numbered(i);
+
+		assert_int_equal(fqdn_cache_has(c, &key, &fact.addr), i % 1000 == 0);
+	}
+	fqdn_cache_free(c);
+}
+
 /* As many as limits.addresses_per_name may be. The alarm only says when to give up: each is done at once. */
 static void the_last_of_many_costs_what_the_first_does(void **state)
 {
@@ -536,6 +565,7 @@ int main(void)
 		cmocka_unit_test(a_listing_has_a_name_of_several_scopes_once),
 		cmocka_unit_test(dropping_the_last_fact_drops_the_name),
 		cmocka_unit_test(thousands_of_addresses_come_and_go),
+		cmocka_unit_test(what_thousands_of_addresses_took_is_given_back),
 		cmocka_unit_test(the_last_of_many_costs_what_the_first_does),
 		cmocka_unit_test(pending_ones_are_counted),
 		cmocka_unit_test(a_name_is_asked_for_in_its_turn),
