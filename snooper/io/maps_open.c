@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* maps_open.c - adopt or make the pinned set, and load this build's programs over it. */
+#include <bpf/btf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -198,10 +200,15 @@ static bool is_confidential(void)
 	return f && fgets(modes, sizeof(modes), f) && strstr(modes, "[confidentiality]");
 }
 
+static bool has_btf(void)
+{
+	return !access("/sys/kernel/btf/vmlinux", R_OK);
+}
+
 /* Where the kernel's structs cannot be read, all but endpoints works. */
 static void leave_out_tracing(struct maps *m)
 {
-	if (!access("/sys/kernel/btf/vmlinux", R_OK) && !is_confidential())
+	if (has_btf() && !is_confidential())
 		return;
 	bpf_program__set_autoload(m->skel->progs.snp_cg_made, false);
 	bpf_program__set_autoload(m->skel->progs.snp_cg_gone, false);
@@ -297,8 +304,33 @@ static const char *last_reason(void)
 	return line;
 }
 
+/*
+ * libbpf wants the kernel's types as soon as any program of the object names one, also where that
+ * program is left out. A file without any will do. Its descriptor, or -1.
+ */
+static int file_of_no_types(char path[static 32])
+{
+	struct btf *none = btf__new_empty();
+	int fd = memfd_create("btf", MFD_CLOEXEC);
+	const void *bytes;
+	__u32 n = 0;
+
+	bytes = none ? btf__raw_data(none, &n) : NULL;
+	if (fd >= 0 && (!bytes || write(fd, bytes, n) != (ssize_t)n)) {
+		close(fd);
+		fd = -1;
+	}
+	btf__free(none);
+	snprintf(path, 32, "/proc/self/fd/%d", fd);
+	return fd;
+}
+
 static int load(struct maps *m, const struct snp_conf *conf, struct maps_problem *why)
 {
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	SNP_CLEANUP(snp_closep)
+	int types_fd = -1;
+	char types[32];
 	int r = open_dir(m, conf->state.bpffs, why);
 
 	if (r < 0)
@@ -307,7 +339,11 @@ static int load(struct maps *m, const struct snp_conf *conf, struct maps_problem
 	if (r < 0)
 		return r;
 	m->cpus = libbpf_num_possible_cpus();
-	m->skel = snooper_bpf__open();
+	if (!has_btf()) {
+		types_fd = file_of_no_types(types);
+		opts.btf_custom_path = types;
+	}
+	m->skel = snooper_bpf__open_opts(&opts);
 	if (!m->skel || m->cpus < 1)
 		return problem(why, -errno, true, "cannot open the programs: %s", last_reason());
 	r = prepare(m, conf);

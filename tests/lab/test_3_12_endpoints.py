@@ -11,6 +11,7 @@ import pytest
 from daemon import Snooperd
 from endpointing import (bpftool, endpoint_of, endpoints, members_of, numbers_of, owner_of, programs_of, reload,
                          row_of, shown, start, strays, tracepoints)
+from policing import ask, resolver, zone
 from snoplab import BUILD, wait_until
 
 
@@ -412,3 +413,19 @@ def test_3_12_a_path_that_is_none_is_refused(lab, path):
     done = daemon.once()
     assert done.returncode == 2 and 'is not below a cgroup v2 mount' in done.stderr
     assert not os.path.exists(daemon.bpffs), 'nothing is left behind'
+
+
+def test_3_12_without_btf_all_but_endpoints_works(lab):
+    """A kernel that was built without types of its own, as this one seems where they are covered up."""
+    resolver(lab, zone(api='10.55.0.1'))
+    cover = 'mount -t tmpfs none /sys/kernel/btf && exec "$@"'
+    daemon = Snooperd(lab)
+    daemon.argv = ['sh', '-c', cover, 'sh', *daemon.argv]
+    daemon.start()
+    assert lab.node.call(ask, lab.outside.ip4, 'api.policed.test') == ['10.55.0.1']
+    daemon.wait_for('api.policed.test')
+    daemon.stop()
+    daemon.conf['endpoints'] = [{'name': 'bot', 'cgroup': f'{lab.node.cgroup}/bot', 'labels': {'app': 'bot'}}]
+    daemon.write_conf()
+    done = lab.node.run(*daemon.argv, cgroup=daemon.cgroup)
+    assert done.returncode == 6 and 'no BTF' in done.stderr, done.stderr
