@@ -35,6 +35,7 @@
 #define TICK_MS		250
 #define SCAN_EVERY_NS	(15 * SNP_NS_PER_S)
 #define SETTLE_EVERY_NS (5 * SNP_NS_PER_S)
+#define RETRY_NS	(10 * SNP_NS_PER_S) /* attachments that failed */
 #define TURN_MAX_NS	(10 * SNP_NS_PER_MS)
 
 /* After a reading that found something, look again soon: the kernel wakes us rarely. */
@@ -140,18 +141,21 @@ static void look_at_proxies(struct daemon *d)
 }
 
 /* The proxy's cgroup is made anew when its service restarts: follow it. */
-static void follow_proxy_cgroup(struct daemon *d)
+static void follow_proxy_cgroup(struct daemon *d, uint64_t now_ns)
 {
 	struct maps_problem why;
 	uint64_t id = 0;
 	uint32_t level;
 
 	if (!d->conf->proxy.cgroup || links_cgroup(d->conf->proxy.cgroup, &id, &level) < 0 ||
-	    id == d->proxy_cgroup_id)
+	    id == d->proxy_cgroup_id || now_ns < d->attach_again_ns)
 		return;
 	log_info("event=proxy-cgroup path=%s id=%" PRIu64, d->conf->proxy.cgroup, id);
-	if (daemon_apply(d, NULL, &why) < 0)
+	d->attach_again_ns = 0;
+	if (daemon_apply(d, NULL, &why) < 0) {
 		log_err("event=attach-failed reason=\"%s\"", why.text);
+		d->attach_again_ns = clock_boot_ns() + RETRY_NS;
+	}
 }
 
 /* A cgroup that found no room may find some later. */
@@ -193,7 +197,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 		daemon_untrusted_look(d, d->stats, now_ns);
 		start_scan(d);
 	}
-	follow_proxy_cgroup(d);
+	follow_proxy_cgroup(d, now_ns);
 	settle_what_was_missed(d, now_ns);
 	daemon_policy_follow(d, now_ns);
 	look_at_proxies(d);

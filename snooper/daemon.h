@@ -65,6 +65,7 @@ struct daemon {
 	uint64_t started_ns;
 	uint32_t proxy_generation;
 	uint64_t proxy_cgroup_id; /* that the programs are attached to, 0: none */
+	uint64_t attach_again_ns; /* that failed: not before */
 	struct endpoints *endpoints;
 	struct daemon_policy policy;
 	struct verdict_log *verdicts;	     /* daemon_verdicts.c */

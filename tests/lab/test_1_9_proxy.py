@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import itertools
+import os
 import socket
 import struct
 
@@ -37,7 +38,7 @@ def who(family_of, proto, ident=1):
 class Site:
     """A node with a proxy, a fallback outside, and snooperd that knows both."""
 
-    def __init__(self, lab, at=(PROXY4, PROXY6), host=None, changes=None):
+    def __init__(self, lab, at=(PROXY4, PROXY6), host=None, changes=None, observe=None):
         self.lab = lab
         self.at = at
         self.host = host or lab.node
@@ -49,7 +50,8 @@ class Site:
         self.clients = lab.node.sub_cgroup('clients')
         self.start_proxy()
         self.snooperd = Snooperd(lab, {
-            'observe': {'resolvers': [*at, lab.outside.ip4, lab.outside.ip6]},
+            'observe': {'resolvers': [*at, lab.outside.ip4, lab.outside.ip6],
+                        'cgroups': observe or [lab.node.cgroup]},
             'proxy': dict({'addresses': [f'[{a}]:53' if ':' in a else f'{a}:53' for a in at],
                            'cgroup': self.cgroup, 'dwell': '100ms',
                            'fallback': [f'{lab.outside.ip4}:53', f'[{lab.outside.ip6}]:53']},
@@ -103,6 +105,33 @@ def test_1_9_names_are_learned_past_the_proxy(lab):
     assert lab.node.dig('digtcp.names.test', 'A', PROXY6, '+tcp') == ['192.0.2.9']
     site.snooperd.wait_for('glibc.names.test', 'musl.names.test', 'dig.names.test')
     assert site.snooperd.addresses('glibc.names.test') == {'192.0.2.9', '2001:db8::9'}
+
+
+def remade(cgroup):
+    os.rmdir(cgroup)
+    os.mkdir(cgroup)
+
+
+def test_1_9_the_proxys_cgroup_is_followed(lab):
+    """Its service restarts: the cgroup has another id then. What cannot be attached is tried now and then."""
+    other = f'{lab.cgroup}/other'
+    os.mkdir(other)
+    site = Site(lab, observe=[lab.node.cgroup, other])
+    site.proxy.stop()
+    remade(site.cgroup)
+    site.start_proxy()
+    wait_until(lambda: f'id={os.stat(site.cgroup).st_ino}' in site.snooperd.output(), what='it is attached')
+    assert site.who(PROXY4, 'udp') == (BY_PROXY, PROXY4)
+    os.rmdir(other)
+    site.proxy.stop()
+    remade(site.cgroup)
+    wait_until(lambda: 'event=attach-failed' in site.snooperd.output(), what='the failure is told')
+    looked = site.snooperd.output().count('event=scan-done')
+    wait_until(lambda: site.snooperd.output().count('event=scan-done') > looked, 30, 'a reading of all rows')
+    assert site.snooperd.output().count('event=attach-failed') <= 3
+    os.mkdir(other)
+    wait_until(lambda: f'id={os.stat(site.cgroup).st_ino}' in site.snooperd.output().rpartition('attach-failed')[2],
+               30, 'it is attached')
 
 
 def test_1_9_status_tells(lab):
