@@ -362,10 +362,12 @@ static int start(struct daemon *d, struct policy *policy_take, struct maps_probl
 	d->endpoints = endpoints_new();
 	d->verdicts = verdict_log_new();
 	if (!d->cache || !d->base || !d->endpoints || !d->verdicts || start_loop(d) < 0) {
+		policy_free(policy_take);
 		strcpy(why->text, "cannot start the loop");
 		return -ENOMEM;
 	}
 	r = daemon_apply(d, &policy, why);
+	policy_free(policy.take); /* what failed came before it */
 	if (r < 0)
 		return r;
 	r = daemon_reconcile_start(d);

@@ -69,8 +69,6 @@ void grpc_call_give_up(struct grpc_call *c, enum grpc_code code, const char *tex
 void grpc_session_enqueue(struct grpc_session *s, struct grpc_call *c);
 /* The same, from outside of the session's own functions: its owner is told. */
 void grpc_session_wake(struct grpc_session *s, struct grpc_call *c);
-/* Have a refusal told. */
-void grpc_session_refused(const struct grpc_session *s, enum grpc_count why, const char *detail);
 /* c, which was refused, is told so, and then the connection ends with all that is open. */
 void grpc_session_part(struct grpc_session *s, const struct grpc_call *c, enum grpc_count why);
 const struct grpc_service *grpc_session_service(const struct grpc_session *s);

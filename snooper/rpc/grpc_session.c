@@ -35,7 +35,7 @@ struct grpc_session {
 	int32_t last_words; /* the stream whose answer is the last; 0: none is waited for */
 };
 
-void grpc_session_refused(const struct grpc_session *s, enum grpc_count why, const char *detail)
+static void tell_refused(const struct grpc_session *s, enum grpc_count why, const char *detail)
 {
 	if (s->refused)
 		s->refused(s->owner, why, detail);
@@ -52,7 +52,7 @@ static void calm(struct grpc_session *s, enum grpc_count why)
 	if (s->calmed)
 		return;
 	s->calmed = true;
-	grpc_session_refused(s, why, "");
+	tell_refused(s, why, "");
 	let_go(s);
 }
 
@@ -61,7 +61,7 @@ void grpc_session_part(struct grpc_session *s, const struct grpc_call *c, enum g
 	if (s->calmed)
 		return;
 	s->calmed = true;
-	grpc_session_refused(s, why, c->path);
+	tell_refused(s, why, c->path);
 	s->last_words = c->stream_id; /* after GOAWAY nghttp2 sends no answer any more */
 }
 
@@ -147,7 +147,7 @@ static const struct grpc_method *find_method(const struct grpc_service *service,
 
 static void deny(struct grpc_session *s, struct grpc_call *c, unsigned int right)
 {
-	grpc_session_refused(s, GRPC_COUNT_DENIED, c->path);
+	tell_refused(s, GRPC_COUNT_DENIED, c->path);
 	grpc_request_refuse(c, GRPC_PERMISSION_DENIED,
 			    right & GRPC_MAY_CHANGE ? DENIED_CHANGE : "not permitted to read here");
 }
@@ -159,7 +159,7 @@ static void headers_done(struct grpc_session *s, struct grpc_call *c)
 	if (!c->post || !c->grpc_type)
 		c->http_status = c->post ? HTTP_BAD_CONTENT : HTTP_BAD_METHOD;
 	if (c->header_bytes > GRPC_MAX_HEADER_BYTES)
-		grpc_session_refused(s, GRPC_COUNT_HEADER_SIZE, "");
+		tell_refused(s, GRPC_COUNT_HEADER_SIZE, "");
 	if (c->http_status)
 		grpc_request_refuse(c, GRPC_UNKNOWN, NULL);
 	else if (c->header_bytes > GRPC_MAX_HEADER_BYTES)
@@ -219,8 +219,8 @@ static int on_frame_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *
 		count_reset(s, frame->rst_stream.error_code);
 	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&
 	    !s->calmed)
-		grpc_session_refused(s, GRPC_COUNT_PROTOCOL,
-				     nghttp2_http2_strerror(frame->goaway.error_code));
+		tell_refused(s, GRPC_COUNT_PROTOCOL,
+			     nghttp2_http2_strerror(frame->goaway.error_code));
 	if (c && last && !c->ended)
 		return nghttp2_submit_rst_stream(h2, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
 						 NGHTTP2_NO_ERROR)
@@ -344,8 +344,8 @@ static int parse_failed(struct grpc_session *s, ssize_t error)
 {
 	if (error == NGHTTP2_ERR_NOMEM)
 		return -ENOMEM;
-	grpc_session_refused(
-		s, error == NGHTTP2_ERR_FLOODED ? GRPC_COUNT_FLOODED : GRPC_COUNT_PROTOCOL, "");
+	tell_refused(s, error == NGHTTP2_ERR_FLOODED ? GRPC_COUNT_FLOODED : GRPC_COUNT_PROTOCOL,
+		     "");
 	return -EPROTO;
 }
 
@@ -431,7 +431,7 @@ void grpc_session_round(struct grpc_session *s)
 		if (!grpc_call_waits(c) || ++c->silent < GRPC_ROUNDS)
 			continue;
 		grpc_call_give_up(c, GRPC_RESOURCE_EXHAUSTED, "nothing was read for too long");
-		grpc_session_refused(s, GRPC_COUNT_STALLED, c->path);
+		tell_refused(s, GRPC_COUNT_STALLED, c->path);
 	}
 }
 
