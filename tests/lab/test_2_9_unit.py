@@ -147,7 +147,7 @@ def allowed_by_unit():
 
 
 def test_2_9_the_units_system_calls_are_enough(lab, proxy, monkeypatch):
-    """From its first to its last call: start, reload, stop, with the kernel side removed."""
+    """From its first to its last call: start, reload, stop, with the kernel side removed. So are the families of sockets."""
     monkeypatch.setenv('ASAN_OPTIONS', asan_options(NO_LEAKS))
     monkeypatch.setenv('SNOOPERD_SECCOMP', 'on')
     trace = f'{lab.dir}/trace'
@@ -162,6 +162,9 @@ def test_2_9_the_units_system_calls_are_enough(lab, proxy, monkeypatch):
     calls = set(re.findall(r'^\d+\s+(\w+)\(', open(trace).read(), re.M)) - {'execve'}
     assert {'bpf', 'seccomp', 'capset', 'pidfd_getfd'} <= calls, 'the trace has the interesting ones'
     assert sorted(calls - allowed_by_unit()) == []
+    families = set(re.findall(r'\bsocket\((AF_\w+),', open(trace).read()))
+    assert 'AF_INET' in families
+    assert families <= {f for line in settings('RestrictAddressFamilies') for f in line.split()}
 
 
 def test_2_9_the_units_filter_has_all_of_our_own(lab):
