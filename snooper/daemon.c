@@ -24,6 +24,7 @@
 #include "snooper/daemon_systemd.h"
 #include "snooper/io/confine.h"
 #include "snooper/io/endpoints.h"
+#include "snooper/io/host_addrs.h"
 #include "snooper/io/kconf.h"
 #include "snooper/io/links.h"
 #include "snooper/io/metrics_http.h"
@@ -240,18 +241,29 @@ static int add_event(struct daemon *d, struct event **ev, evutil_socket_t fd, sh
 	return event_add(*ev, period_ms ? &period : NULL) ? -ENOMEM : 0;
 }
 
+/* What seccomp forbids to open later. */
+static void open_netlink(struct daemon *d)
+{
+	int r = host_addrs_open();
+
+	if (r < 0)
+		log_warn("event=host-addresses-missing errno=%d hint=\"toEntities knows none of "
+			 "this host\"",
+			 -r);
+	d->policy.destroy_fd = sock_destroy_open();
+	if (d->policy.destroy_fd < 0)
+		log_warn("event=sock-destroy-missing errno=%d hint=\"a connection that policy ends "
+			 "is left to its own time-out\"",
+			 -d->policy.destroy_fd);
+}
+
 static int start_loop(struct daemon *d)
 {
 	unsigned int watchdog_ms = (unsigned int)(systemd_watchdog_us() / 1000);
 	int r = maps_ring_start(d->maps, daemon_news, daemon_verdict, d);
 
 	maps_ring_cuts(d->maps, daemon_policy_cut);
-	d->policy.destroy_fd = sock_destroy_open();
-	if (d->policy.destroy_fd < 0)
-		log_warn("event=sock-destroy-missing errno=%d hint=\"a connection that policy ends "
-			 "is left to its own time-out\"",
-			 -d->policy.destroy_fd);
-
+	open_netlink(d);
 	if (!r)
 		r = add_event(d, &d->drain, -1, 0, on_ring, 0);
 	if (!r)

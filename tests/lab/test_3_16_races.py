@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import socket
 import struct
 import threading
@@ -11,7 +12,7 @@ import pytest
 
 import dnswire as w
 from policing import DNS_ANY, Servers, addresses_in, far, names, policy, resolver, start, write
-from snoplab import wait_until
+from snoplab import PATIENCE, ip, wait_until
 
 ROUNDS = 60  # reloads, one after the other: more than ten a second
 
@@ -170,3 +171,16 @@ def test_3_16_an_address_of_the_host_that_is_new_is_the_hosts(world):
         world.node.add_addresses('10.53.0.77/24')
         wait_until(lambda: steps.next() == 'ok', deadline=15, what='the new address is known as the host\'s')
     assert daemon.status()['mode'] == 'enforce'
+
+
+def test_3_16_a_host_of_many_routes_does_not_hold_up_the_loop(world):
+    """What the host's addresses are is looked at every few seconds, whatever routes it has beside them."""
+    ip(*(f'route add blackhole 10.{128 + (i >> 14)}.{i >> 6 & 255}.{(i & 63) << 2}/30' for i in range(50000)),
+       netns=world.node.netns)
+    daemon = start(world, policy('  - toEntities: [host]\n' + DNS_ANY),
+                   changes={'export': {'metrics': '127.0.0.1:9953'}})
+    world.node.add_addresses('10.53.0.77/24')
+    wait_until(lambda: 'reason=addresses' in daemon.output(), 15, 'the new address is known')
+    text = world.node.run('curl', '-s', 'http://127.0.0.1:9953/metrics').stdout
+    longest = float(re.search(r'^snooper_loop_longest_turn_seconds (.*)$', text, re.M)[1])
+    assert longest < 0.15 * PATIENCE, 'of CPU, a new generation included'
