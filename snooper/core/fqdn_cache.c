@@ -211,13 +211,13 @@ static int add_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 	return 0;
 }
 
-static void need(struct fqdn_cache *c, struct fqdn_entry *e)
+static void set_needed(struct fqdn_cache *c, struct fqdn_entry *e, bool needed)
 {
-	fqdn_due_remove(&c->over[0], e);
-	if (fqdn_due_add(&c->over[1], e))
-		fqdn_due_add(&c->over[0], e); /* there is room: it was there */
+	fqdn_due_remove(&c->over[!needed], e);
+	if (fqdn_due_add(&c->over[needed], e))
+		fqdn_due_add(&c->over[!needed], e); /* there is room: it was there */
 	else
-		e->needed = true;
+		e->needed = needed;
 }
 
 int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const uint8_t *wire,
@@ -227,8 +227,8 @@ int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 	int r;
 
 	if (e) {
-		if (needed && !e->needed)
-			need(c, e);
+		if (needed != e->needed)
+			set_needed(c, e, needed);
 		return 0;
 	}
 	r = make_room(c, needed);

@@ -88,7 +88,7 @@ bool fqdn_cache_has(const struct fqdn_cache *c, const struct snp_name_key *name,
 /*
  * Make the name known; needed: policy needs it; without a fact it is kept until
  * until_ns. 0; -ENOSPC: the cache is full (see above); -ENOMEM. Known already: 0, and
- * needed is noted.
+ * needed is noted, whatever it was.
  */
 int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const uint8_t *wire,
 		    size_t wire_len, bool needed, uint64_t until_ns);

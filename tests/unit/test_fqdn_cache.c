@@ -184,6 +184,22 @@ static void what_policy_needs_comes_first(void **state)
 	fqdn_cache_free(c);
 }
 
+/* Another policy, and what the last one needed is as good as any. */
+static void what_policy_needs_no_more_gives_way(void **state)
+{
+	struct fqdn_cache *c = fqdn_cache_new(2, 10);
+
+	assert_int_equal(name(c, 1, true), 0);
+	assert_int_equal(name(c, 2, true), 0);
+	assert_int_equal(name(c, 3, true), -ENOSPC);
+	assert_int_equal(name(c, 1, false), 0);
+	assert_false(found(c, 1).needed);
+	assert_int_equal(name(c, 3, true), 0);
+	assert_false(has(c, 1));
+	assert_true(has(c, 2));
+	fqdn_cache_free(c);
+}
+
 /* A name that comes to be needed is no longer given away. */
 static void need_is_noted_late(void **state)
 {
@@ -556,6 +572,7 @@ int main(void)
 		cmocka_unit_test(an_outcome_is_kept_with_its_address),
 		cmocka_unit_test(a_full_cache_refuses_the_new_and_keeps_the_old),
 		cmocka_unit_test(what_policy_needs_comes_first),
+		cmocka_unit_test(what_policy_needs_no_more_gives_way),
 		cmocka_unit_test(need_is_noted_late),
 		cmocka_unit_test(what_is_over_goes_and_nothing_else),
 		cmocka_unit_test(a_renewal_not_yet_told_is_asked_for),
