@@ -17,6 +17,8 @@
 
 #define SERVER_TRUSTED 0x80000000u
 
+#define SNP_LOOPBACK 1 /* LOOPBACK_IFINDEX: in every network namespace */
+
 /*
  * SERVER_TRUSTED and the flags of the server at addr:port, or 0. Not a pointer
  * to it: that would be 64 different ones to the verifier, each followed to the end.
@@ -136,6 +138,7 @@ static __always_inline void learn_question(const struct learn *l, const struct s
 		.our_port = our_port,
 		.id = w->id,
 		.qtype = w->qtype,
+		.loops = l->skb->ifindex == SNP_LOOPBACK,
 	};
 
 	question_make(out, l->conf, &of, now_ns);

@@ -20,6 +20,7 @@ struct question_of {
 	const struct snp_addr *server;
 	__u16 server_port, our_port;
 	__u16 id, qtype;
+	__u32 loops; /* by the loopback device: an answer comes back the way of its question */
 };
 
 static __always_inline __u32 question_head(__u32 head, __u32 state)
@@ -36,7 +37,8 @@ static __always_inline void question_make(struct question *out, const struct snp
 	__u64 x = (s->w[0] + conf->key[0]) * ((__u64)s->w[1] + (conf->key[1] | 1));
 
 	x += (s->w[2] + (conf->key[0] >> 32)) * ((__u64)s->w[3] + (conf->key[1] >> 29));
-	x += ((__u64)of->qtype << 32 | (__u32)of->server_port << 16 | of->our_port) *
+	x += ((__u64)of->loops << 48 | (__u64)of->qtype << 32 | (__u32)of->server_port << 16 |
+	      of->our_port) *
 	     (conf->key[1] | 1);
 	out->q.what = (x ^ of->name) + asker;
 	out->q.asked_ms = now_ns / 1000000;

@@ -11,7 +11,7 @@ import dnswire as w
 import judging
 import rawip
 from judging import outcome
-from policing import DNS_ANY, Servers, ask, far, inside, names, policy, start
+from policing import DNS_ANY, IPV6_FREEBIND, Servers, ask, far, inside, names, policy, start
 from servers import Scripted
 from snoplab import CLONE_NEWNET
 
@@ -265,3 +265,75 @@ def test_3_15_names_one_edit_away(world, rule):
             if may == 'EPERM':
                 assert begin(world, name, EVIL) == [may], name
         assert begin(world, WEB, EVIL) == ['ok']
+
+
+# Each gives what the resolver says to its question, for an address that only this row names.
+ODD_ANSWERS = {
+    'to another question': (WEB, w.A, lambda q, a: w.answer(q, [w.a(WEB, a)], asked=w.question('other.policed.test'))),
+    'as another id': (WEB, w.A, lambda q, a: w.answer(q, [w.a(WEB, a)], ident=8)),
+    'of its parent': (WEB, w.A, lambda q, a: w.answer(q, [w.a('policed.test', a)])),
+    'of a child': (WEB, w.A, lambda q, a: w.answer(q, [w.a('x.' + WEB, a)])),
+    'an address before its alias': (WEB, w.A, lambda q, a: w.answer(q, [w.a('x.test', a), w.cname(w.QNAME, 'x.test')])),
+    'of another class': (WEB, w.A, lambda q, a: w.answer(q, [w.a(w.QNAME, a, rclass=w.CH)])),
+    'that says there is no such name': (WEB, w.A, lambda q, a: w.answer(q, [w.a(w.QNAME, a)], flags=0x8183)),
+    'in a second message': (WEB, w.A, lambda q, a: w.answer(q, [], tail=w.answer(q, [w.a(w.QNAME, a)]))),
+    'in options': (WEB, w.A, lambda q, a: w.answer(q, [w.rr('', 41, w.a(WEB, a), 0, 4096)], counts=(1, 0, 0, 1))),
+    'a hint of another service': (WEB, w.HTTPS, lambda q, a: w.answer(q, [w.https('x.test', [a])])),
+    'a hint that leads to an allowed name': ('evil.policed.test', w.HTTPS,
+                                             lambda q, a: w.answer(q, [w.https(w.QNAME, [a], target=WEB)])),
+    'an escaped dot': (b'\x0bweb.policed\x04test\x00', w.A, lambda q, a: w.answer(q, [w.a(w.QNAME, a)])),
+    'a final dot in a label': (b'\x03web\x07policed\x05test.\x00', w.A, lambda q, a: w.answer(q, [w.a(w.QNAME, a)])),
+    'letters that look alike': (b'\x03web\x0exn--policd-bva\x04test\x00', w.A, lambda q, a: w.answer(q, [w.a(w.QNAME, a)])),
+}
+
+
+def test_3_15_odd_answers_open_nothing(world):
+    start(world, policy(names(WEB)))  # any name may be asked
+    rows = {f'10.55.8.{i + 1}': row for i, row in enumerate(ODD_ANSWERS.values())}
+
+    def each(server):
+        opened = []
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(5)
+            s.connect((server, 53))
+            for address, (name, qtype, _) in rows.items():
+                s.send(w.query(7, name, qtype))
+                s.recv(65536)
+                if outcome(judging.way_udp, address) != 'EPERM':
+                    opened.append(address)
+            s.send(w.query(7, WEB))  # and the resolver is listened to all the time
+            s.recv(65536)
+            return opened, outcome(judging.way_udp, MAY)
+
+    answers = iter([(address, make) for address, (_, _, make) in rows.items()])
+
+    def handler(query):
+        address, make = next(answers, (MAY, lambda q, a: w.answer(q, [w.a(w.QNAME, a)])))
+        return [make(query, address)]
+
+    with Scripted(world.outside, world.outside.ip4, handler):
+        opened, after = inside(world, each, world.outside.ip4)
+    assert [list(ODD_ANSWERS)[list(rows).index(a)] for a in opened] == [] and after == 'ok'
+
+
+def test_3_15_a8_an_answer_from_this_host_in_the_resolvers_name(world):
+    """IPV6_FREEBIND, and a port that anybody may have: an answer comes back by the device that the question took."""
+    daemon = start(world, POLICY)
+    with world.node.inside(), open('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'w') as f:
+        f.write('0')
+
+    def pretend(server):
+        judging.become_nobody()
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as asker, \
+                socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as forger:
+            asker.bind(('::', 0))
+            query = w.query(7, WEB)
+            asker.sendto(query, (server, 53))
+            forger.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+            forger.bind((server, 53))
+            sent = outcome(forger.sendto, w.answer(query, [w.a(w.QNAME, EVIL)]), ('::1', asker.getsockname()[1]))
+            asker.settimeout(5)
+            return sent == 'EPERM' or asker.recvfrom(512)[1][0] == server, outcome(judging.way_udp, EVIL)
+
+    assert inside(world, pretend, world.outside.ip6) == (True, 'EPERM')
+    assert daemon.names() == {}
