@@ -6,17 +6,11 @@
  * be seen or entered: its first process is a member's. Interrupts are off there,
  * so the walk over the globs has a bound.
  */
-#include "bpf/snp_endpoint.bpf.h"
-#include "bpf/snp_kernel.bpf.h"
+#include "bpf/snp_cgroup.bpf.h"
 
 struct search {
 	struct snp_newcgroup *new;
 };
-
-static __always_inline __u64 cgroup_id(const struct cgroup *cg)
-{
-	return BPF_CORE_READ(cg, kn, id);
-}
 
 static __always_inline int is_v2(const struct cgroup *cg)
 {
@@ -71,14 +65,25 @@ static __always_inline void missed(void)
 	snp_count(SNP_STAT_MEMBERS_MISSED);
 }
 
-static __always_inline void join(__u64 id, const struct snp_member *m)
+static __always_inline void unknown(void)
+{
+	snp_count(SNP_STAT_MEMBERS_UNKNOWN);
+	missed();
+}
+
+/* by_glob: what it is below does not say whose it is. */
+static __always_inline void join(__u64 id, const struct snp_member *m, int by_glob)
 {
 	struct snp_member row = {.endpoint = m->endpoint, .scope = m->scope};
 
-	if (bpf_map_update_elem(&snp_members, &id, &row, BPF_ANY))
-		missed();
-	else
+	if (!bpf_map_update_elem(&snp_members, &id, &row, BPF_ANY)) {
 		snp_count(SNP_STAT_MEMBERS);
+		return;
+	}
+	/* The row first: from missed() on it is looked for. */
+	if (by_glob && bpf_map_update_elem(&snp_spare, &id, &row, BPF_ANY))
+		snp_count(SNP_STAT_MEMBERS_UNKNOWN);
+	missed();
 }
 
 /* The first glob that matches the path, if there is one. */
@@ -94,7 +99,7 @@ static __always_inline void search(struct cgroup *cg, const char *path, __u32 gl
 		return;
 	len = bpf_probe_read_kernel_str(n->path, sizeof(n->path), path);
 	if (len <= 0 || len >= (long)sizeof(n->path)) {
-		missed(); /* it may be cut off */
+		unknown(); /* it may be cut off */
 		return;
 	}
 	n->path_len = len - 1;
@@ -107,9 +112,9 @@ static __always_inline void search(struct cgroup *cg, const char *path, __u32 gl
 	m.endpoint = n->endpoint;
 	m.scope = n->scope;
 	if (!n->decided)
-		missed();
+		unknown();
 	else if (m.endpoint)
-		join(id, &m);
+		join(id, &m, 1);
 }
 
 SEC("raw_tracepoint/cgroup_mkdir") int snp_cg_made(struct bpf_raw_tracepoint_args *ctx)
@@ -122,10 +127,10 @@ SEC("raw_tracepoint/cgroup_mkdir") int snp_cg_made(struct bpf_raw_tracepoint_arg
 
 	if (!globs || !is_v2(cg))
 		return 0;
-	id = cgroup_id(cg);
-	above = member_of_cgroup(BPF_CORE_READ(cg, self.parent, cgroup, kn, id));
+	id = BPF_CORE_READ(cg, kn, id);
+	above = member_of_cgroup(BPF_CORE_READ(cg, self.parent, cgroup));
 	if (above)
-		join(id, above);
+		join(id, above, 0);
 	else
 		search(cg, (const char *)ctx->args[1], globs, id);
 	return 0;
@@ -138,9 +143,10 @@ SEC("raw_tracepoint/cgroup_release") int snp_cg_gone(struct bpf_raw_tracepoint_a
 
 	if (!is_v2(cg))
 		return 0;
-	id = cgroup_id(cg);
+	id = BPF_CORE_READ(cg, kn, id);
 	if (!bpf_map_delete_elem(&snp_members, &id))
 		snp_count(SNP_STAT_MEMBERS_GONE);
+	bpf_map_delete_elem(&snp_spare, &id);
 	return 0;
 }
 
@@ -151,7 +157,7 @@ SEC("cgroup/sock_create") int snp_made_by(struct bpf_sock *ctx)
 
 	if (!endpoints_exist())
 		return 1;
-	m = member_of_cgroup(bpf_get_current_cgroup_id());
+	m = member_of_current();
 	if (m)
 		owner = *m;
 	if (!bpf_sk_storage_get(&snp_owner, ctx, &owner, BPF_SK_STORAGE_GET_F_CREATE))

@@ -138,7 +138,7 @@ static __always_inline enum police police_packet(struct __sk_buff *skb)
 	if (!tables)
 		return POLICE_GO;
 	c.cgroup_id = bpf_skb_cgroup_id(skb);
-	m = member_of_cgroup(c.cgroup_id);
+	m = member_of_skb(skb);
 	if (!m)
 		return POLICE_GO;
 	c.who = *m;
@@ -228,7 +228,7 @@ static __always_inline int police_dns_refused(struct __sk_buff *skb)
 	if (!j)
 		return snp_policy_head(tables)->mode != SNP_MODE_ENFORCE;
 	__builtin_memset(&j->to, 0, sizeof(j->to));
-	j->endpoint = m->endpoint & (SNP_ENDPOINTS_MAX - 1);
+	j->endpoint = m->endpoint;
 	j->to.protocol = IPPROTO_UDP;
 	j->mode = snp_policy_head(tables)->mode;
 	j->generation = snp_policy_head(tables)->generation;
@@ -310,8 +310,8 @@ static __always_inline int police_address(struct bpf_sock_addr *ctx, const struc
 	if (!tables || !sk)
 		return 1;
 	owner = owner_of(sk);
-	if (!owner || !owner->endpoint ||
-	    !snp_policy_class(tables, owner->endpoint & (SNP_ENDPOINTS_MAX - 1)))
+	if (!owner || !owner->endpoint || !snp_policy_class(tables, owner->endpoint) ||
+	    !endpoint_is_current(owner->endpoint))
 		return 1;
 	c.head = snp_policy_head(tables);
 	c.who = *owner;

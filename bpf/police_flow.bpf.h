@@ -244,7 +244,7 @@ police_judge(struct police_case *c, struct snp_flow *f, __u64 now_ns, __u32 agai
 
 	if (!j)
 		return c->head->mode != SNP_MODE_ENFORCE;
-	j->endpoint = c->who.endpoint & (SNP_ENDPOINTS_MAX - 1);
+	j->endpoint = c->who.endpoint;
 	j->scope = c->who.scope;
 	j->to = c->key.to;
 	j->now_ns = now_ns;

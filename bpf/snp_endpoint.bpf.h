@@ -6,11 +6,19 @@
  * connect and sendmsg know the caller's cgroup only: a socket's own endpoint is in
  * its storage (owner_of()), put there when it was made, or by snp_sockets for those
  * made before. NULL there: in flight while that ran; egress knows.
+ *
+ * While a cgroup is missing in snp_members, one without a row there may be below one that has
+ * a row. All that is below one is its endpoint's, so the search goes from the top: it ends
+ * at the first, and however deep a process makes its cgroups, that is found.
  */
 #ifndef SNP_ENDPOINT_BPF_H
 #define SNP_ENDPOINT_BPF_H
 
 #include "bpf/snp_maps.bpf.h"
+
+#define ENDPOINT_LEVELS 32 /* cgroups that a glob matches lie no deeper, where room is short */
+
+#define snp_apart __attribute__((noinline, unused))
 
 static __always_inline struct snp_endctl *endpoints_now(void)
 {
@@ -37,19 +45,78 @@ static __always_inline int endpoints_incomplete(void)
 	return ctl && missed && (ctl->incomplete || *missed != ctl->missed_before);
 }
 
-/* The endpoint of a cgroup, NULL: none. */
-static __always_inline struct snp_member *member_of_cgroup(__u64 id)
+/* The row of a cgroup, wherever there was room for it. NULL: none. */
+static __always_inline struct snp_member *member_row(__u64 id)
 {
-	return bpf_map_lookup_elem(&snp_members, &id);
+	struct snp_member *m = bpf_map_lookup_elem(&snp_members, &id);
+
+	return m ? m : bpf_map_lookup_elem(&snp_spare, &id);
 }
 
-/* Of a cgroup_skb hook's packet. */
+/* By what a packet's cgroup is below. Not inlined: few packets come here, and its stack is its own. */
+static snp_apart struct snp_member *member_above_skb(struct __sk_buff *skb)
+{
+	struct snp_member *m = NULL;
+	__u64 id;
+	int i;
+
+	if (!endpoints_incomplete())
+		return NULL;
+	for (i = 1; i <= ENDPOINT_LEVELS && !m; i++) {
+		id = bpf_skb_ancestor_cgroup_id(skb, i);
+		if (!id)
+			break;
+		m = member_row(id);
+	}
+	return m;
+}
+
+/* By what the running process's cgroup is below. */
+static snp_apart struct snp_member *member_above_current(void)
+{
+	struct snp_member *m = NULL;
+	__u64 id;
+	int i;
+
+	if (!endpoints_incomplete())
+		return NULL;
+	for (i = 1; i <= ENDPOINT_LEVELS && !m; i++) {
+		id = bpf_get_current_ancestor_cgroup_id(i);
+		if (!id)
+			break;
+		m = member_row(id);
+	}
+	return m;
+}
+
+/* Whose a packet is, at a cgroup_skb hook. NULL: no endpoint's. */
 static __always_inline struct snp_member *member_of_skb(struct __sk_buff *skb)
 {
-	return member_of_cgroup(bpf_skb_cgroup_id(skb));
+	__u64 id = bpf_skb_cgroup_id(skb);
+	struct snp_member *m = bpf_map_lookup_elem(&snp_members, &id);
+
+	return m ? m : member_above_skb(skb);
+}
+
+/* Whose the running process is. */
+static __always_inline struct snp_member *member_of_current(void)
+{
+	__u64 id = bpf_get_current_cgroup_id();
+	struct snp_member *m = bpf_map_lookup_elem(&snp_members, &id);
+
+	return m ? m : member_above_current();
 }
 
 /* Of a socket; ->endpoint 0: of none. NULL: not known. A macro: sk is a bpf_sock of its hook's own kind. */
 #define owner_of(sk) ((struct snp_member *)bpf_sk_storage_get(&snp_owner, (sk), 0, 0))
+
+/* Is the number an endpoint's still? A socket out of the daemon's sight keeps what it was given. */
+static __always_inline int endpoint_is_current(__u32 number)
+{
+	__u32 place = SNP_ENDPOINT_PLACE(number);
+	struct snp_endpoint_row *row = bpf_map_lookup_elem(&snp_endpoints, &place);
+
+	return row && *(volatile __u32 *)&row->number == number;
+}
 
 #endif

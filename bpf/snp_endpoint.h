@@ -4,19 +4,24 @@
  *
  * Kernel and user space. An endpoint is an entry of `endpoints` in the
  * configuration; its number is given by the daemon, by its name, and kept in
- * snp_endpoints for the life of a pinned set. snp_members says whose a cgroup is:
- * every cgroup at or below one that an entry's glob matches. Rows are written by
- * the daemon (what is there at start, and after a reload) and by the kernel, before mkdir(2)
- * of a new cgroup returns; both write the same. Removed by the kernel when
+ * snp_endpoints, until its place there is wanted by another. No number is given twice: whatever
+ * still holds an old one (facts, rows, counts, a socket) speaks for nobody.
+ *
+ * snp_members says whose a cgroup is: every cgroup at or below one that an entry's glob matches.
+ * Rows are written by the daemon (what is there at start, and after a reload) and by the kernel,
+ * before mkdir(2) of a new cgroup returns; both write the same. Removed by the kernel when
  * the last socket of a removed cgroup is gone, and with it the last of what else holds it.
+ * When it is full, cgroups that a glob matches have room in snp_spare, and those below
+ * them are known by what they are below.
  */
 #ifndef SNP_ENDPOINT_H
 #define SNP_ENDPOINT_H
 
 #include "bpf/snp_types.h"
 
-#define SNP_ENDPOINTS_MAX   4096  /* numbers 1 to this less one */
+#define SNP_ENDPOINTS_MAX   4096  /* places 1 to this less one */
 #define SNP_MEMBERS_MAX	    65536 /* cgroups that belong to one */
+#define SNP_SPARE_MAX	    4096  /* ... that a glob matches, above that number */
 #define SNP_ENDPOINT_NAME   64
 #define SNP_GLOBS_MAX	    4096 /* of a bank */
 #define SNP_GLOB_PATH_BYTES 512
@@ -24,20 +29,27 @@
 /* Steps that matching a new cgroup's path may take, over all globs: it runs with interrupts off. */
 #define SNP_GLOB_STEPS (1u << 17)
 
+/* A number says its place in snp_endpoints; above that, how many had the place before. */
+#define SNP_ENDPOINT_PLACE(number) ((number) & (SNP_ENDPOINTS_MAX - 1))
+
 /* With policy.scope: node, one for all endpoints. Otherwise a scope is the endpoint's number. */
 #define SNP_SCOPE_NODE 0xffffffffu
 
 /* Value of snp_members, by cgroup v2 id; value of snp_owner, a socket's storage. */
 struct snp_member {
-	__u32 endpoint; /* from 1; 0 in snp_owner: of no endpoint */
+	__u32 endpoint; /* its number; 0 in snp_owner: of no endpoint */
 	__u32 scope;	/* under which what it asks is kept: facts' and verdict rows' */
 };
 SNP_ASSERT(sizeof(struct snp_member) == 8, "snp_member is a map value");
 
-/* Value of snp_endpoints, by number. */
+/* Value of snp_endpoints, by place. Written by the daemon. */
 struct snp_endpoint_row {
-	char name[SNP_ENDPOINT_NAME]; /* "": free */
+	char name[SNP_ENDPOINT_NAME]; /* "": never given */
+	__u32 number;
+	__u32 reserved;
+	__u64 left_ns; /* when it went from the configuration, CLOCK_BOOTTIME; 0: it has not */
 };
+SNP_ASSERT(sizeof(struct snp_endpoint_row) == 80, "snp_endpoint_row is a map value");
 
 /*
  * Value of snp_globs: a path of cgroup v2 as the tracepoint gives it, from the

@@ -329,6 +329,16 @@ struct snp_members_map {
 };
 SNP_MAP struct snp_members_map snp_members SEC(".maps");
 
+/* What takes no room until it is used. */
+struct snp_spare_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SNP_SPARE_MAX);
+	__type(key, __u64);
+	__type(value, struct snp_member);
+};
+SNP_MAP struct snp_spare_map snp_spare SEC(".maps");
+
 /* Of a listening socket the accepted ones inherit it. */
 struct snp_owner_map {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

@@ -38,7 +38,7 @@ struct snp_policy_head {
 	__u32 n_banks;
 	__u64 grace_ns;			/* added when a new flow is judged */
 	__u64 idle_ns;			/* a live flow without packets for this long is a new one */
-	__u32 class_of_at;		/* __u32 by endpoint number, SNP_ENDPOINTS_MAX of them */
+	__u32 class_of_at;		/* __u32 by endpoint's place, SNP_ENDPOINTS_MAX of them */
 	__u32 classes_at;		/* struct snp_class; class 0: selected by no policy */
 	__u32 allow_at;			/* struct snp_allow, open addressing */
 	__u32 allow_mask;		/* number of entries less one */

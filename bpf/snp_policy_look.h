@@ -9,6 +9,7 @@
 #ifndef SNP_POLICY_LOOK_H
 #define SNP_POLICY_LOOK_H
 
+#include "bpf/snp_endpoint.h"
 #include "bpf/snp_policy.h"
 
 /* Something of the tables: whole and within the region, wherever `at` points. */
@@ -27,7 +28,9 @@ snp_match_inline const struct snp_policy_head *snp_policy_head(const __u8 *table
 /* The number of the class of an endpoint; 0: no policy selects it. */
 snp_match_inline __u32 snp_policy_class(const __u8 *tables, __u32 endpoint)
 {
-	return *snp_table_at(tables, __u32, snp_policy_head(tables)->class_of_at + endpoint * 4);
+	return *snp_table_at(tables, __u32,
+			     snp_policy_head(tables)->class_of_at +
+				     SNP_ENDPOINT_PLACE(endpoint) * 4);
 }
 
 snp_match_inline const struct snp_class *snp_class_at(const __u8 *tables, __u32 class)

@@ -107,7 +107,10 @@
 	  "new cgroups of endpoints for which there was no room, or not enough time")              \
 	X(OWNER_STORAGE, "endpoint_socket_storage", "no memory to note whose a socket is")         \
 	X(MATCHED, "answers_matched", "answers whose name policy selects for their asker")         \
-	X(VERDICTS_LOST, "verdicts_unsampled", "refusals that were counted and not told one by one")
+	X(VERDICTS_LOST, "verdicts_unsampled",                                                     \
+	  "refusals that were counted and not told one by one")                                    \
+	X(MEMBERS_UNKNOWN, "endpoint_cgroups_unknown",                                             \
+	  "new cgroups that no policy reaches until snooperd has found room, or matched them")
 
 #define SNP_STAT_ENUM(name, ...) SNP_STAT_##name,
 enum snp_stat {

@@ -7,8 +7,7 @@
  * cgroup that it was made in, and tells which processes of endpoints hold
  * sockets that no hook sees as theirs.
  */
-#include "bpf/snp_endpoint.bpf.h"
-#include "bpf/snp_kernel.bpf.h"
+#include "bpf/snp_cgroup.bpf.h"
 
 /* Address families, which are ABI: the headers do not compile for this target. */
 #define AF_INET	  2
@@ -47,14 +46,14 @@ SEC("iter/task_file") int snp_sockets(struct bpf_iter__task_file *ctx)
 		return 0;
 	s.family = sk->__sk_common.skc_family;
 	if (s.family == AF_INET || s.family == AF_INET6) {
-		m = member_of_cgroup(sk->sk_cgrp_data.cgroup->kn->id);
+		m = member_of_cgroup(sk->sk_cgrp_data.cgroup);
 		if (m)
 			owner = *m;
 		note_owner(sk, &owner);
 	} else if (s.family != AF_PACKET && s.family != AF_XDP) {
 		return 0;
 	}
-	m = member_of_cgroup(task->cgroups->dfl_cgrp->kn->id);
+	m = member_of_cgroup(task->cgroups->dfl_cgrp);
 	if (!m || m->endpoint == owner.endpoint)
 		return 0;
 	s.endpoint = m->endpoint;

@@ -35,7 +35,7 @@
 #define DRAIN_MS	50
 #define TICK_MS		250
 #define SCAN_EVERY_NS	(15 * SNP_NS_PER_S)
-#define SETTLE_EVERY_NS (5 * SNP_NS_PER_S)
+#define SETTLE_EVERY_NS SNP_NS_PER_S
 #define RETRY_NS	(10 * SNP_NS_PER_S) /* attachments that failed */
 #define TURN_MAX_NS	(10 * SNP_NS_PER_MS)
 

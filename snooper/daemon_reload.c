@@ -51,7 +51,7 @@ int daemon_apply(struct daemon *d, struct policy_change *policy, struct maps_pro
 				 strerror(-r));
 	}
 	if (!r)
-		r = endpoints_prepare(d->endpoints, d->maps, d->conf, why);
+		r = endpoints_prepare(d->endpoints, d->maps, d->conf, d->policy.tables, why);
 	if (!r && policy)
 		r = apply_policy(d, policy, why);
 	if (!r)

@@ -133,14 +133,20 @@ static int take_conf(struct endpoints *e, const struct snp_conf *conf, struct ma
 }
 
 static int number_them(struct endpoints *e, struct maps *m, const struct snp_conf *conf,
-		       struct maps_problem *why)
+		       const uint8_t *tables, struct maps_problem *why)
 {
 	SNP_CLEANUP(snp_freep)
 	uint32_t *numbers = calloc(e->n + 1, sizeof(*numbers));
 	int r = numbers ? 0 : -ENOMEM;
 
 	if (!r)
-		r = maps_endpoint_numbers(m, (const char *const *)e->names, e->n, numbers);
+		r = maps_endpoint_numbers(m, tables, (const char *const *)e->names, e->n, numbers);
+	if (r == -ENOSPC)
+		return problem(why, r,
+			       "endpoints: with those in force until now there would be more than "
+			       "%d, and none takes another's number: reload without the old ones "
+			       "first",
+			       SNP_ENDPOINTS_MAX - 1);
 	if (r < 0)
 		return problem(why, r, "endpoints: cannot number them: %s", strerror(-r));
 	for (size_t i = 0; i < e->n; i++) {
@@ -151,7 +157,7 @@ static int number_them(struct endpoints *e, struct maps *m, const struct snp_con
 }
 
 int endpoints_prepare(struct endpoints *e, struct maps *m, const struct snp_conf *conf,
-		      struct maps_problem *why)
+		      const uint8_t *tables, struct maps_problem *why)
 {
 	struct endpoints next = {.tell_overlap = true};
 	int r = 0;
@@ -164,7 +170,7 @@ int endpoints_prepare(struct endpoints *e, struct maps *m, const struct snp_conf
 	}
 	r = take_conf(&next, conf, why);
 	if (!r)
-		r = number_them(&next, m, conf, why);
+		r = number_them(&next, m, conf, tables, why);
 	if (!r) {
 		r = maps_set_globs(m, next.globs, next.n);
 		if (r)
@@ -196,9 +202,9 @@ size_t endpoints_show(struct endpoints *e, struct maps *m, const struct snp_stat
 
 	if (e->n && !maps_members(m, &rows, &n))
 		for (size_t i = 0; i < n; i++)
-			cgroups[rows[i].of.endpoint % SNP_ENDPOINTS_MAX]++;
+			cgroups[SNP_ENDPOINT_PLACE(rows[i].of.endpoint)]++;
 	for (size_t i = 0; i < e->n; i++)
-		e->shown[i].cgroups = cgroups[e->globs[i].member.endpoint];
+		e->shown[i].cgroups = cgroups[SNP_ENDPOINT_PLACE(e->globs[i].member.endpoint)];
 	*out = e->shown;
 	return e->n;
 }

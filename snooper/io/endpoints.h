@@ -20,10 +20,11 @@ void endpoints_free(struct endpoints *e);
 
 /*
  * Take over what conf says. 0, or -errno and *why: nothing was put in force. Numbers of
- * endpoints that conf has no more stay theirs (maps_endpoint_free() frees them).
+ * endpoints that conf has no more stay theirs while there is room. tables: of the policy in force
+ * until now (region SNP_POLICY_TABLES), NULL: none that we know of.
  */
 int endpoints_prepare(struct endpoints *e, struct maps *m, const struct snp_conf *conf,
-		      struct maps_problem *why);
+		      const uint8_t *tables, struct maps_problem *why);
 
 /*
  * Make the members what the tree says: add, change, take away; what is removed but

@@ -81,7 +81,9 @@ static void note(struct settling *s, int error)
 		s->error = error;
 }
 
-static void put_member(struct settling *s, const struct cgroup_seen *c, const struct snp_member *of)
+/* by_glob: what it is below does not say whose it is. */
+static void put_member(struct settling *s, const struct cgroup_seen *c, const struct snp_member *of,
+		       bool by_glob)
 {
 	const struct maps_member row = {.id = c->id, .of = *of};
 	struct snp_member is;
@@ -92,11 +94,13 @@ static void put_member(struct settling *s, const struct cgroup_seen *c, const st
 		return;
 	r = maps_member_put(s->m, &row, is_new);
 	s->changed |= !r || r == -EEXIST;
+	if (r == -ENOSPC && by_glob)
+		maps_member_spare(s->m, &row);
 	/* Released while we looked, or just written by the kernel: the next round sees. */
 	if (r && r != -ENOENT && r != -EEXIST)
 		note(s, r);
 	/* Had it gone for good before, nobody else would take the row away. */
-	if (!r && is_new && cgroup_is_gone(c))
+	if ((!r || r == -ENOSPC) && is_new && cgroup_is_gone(c))
 		maps_member_drop(s->m, c->id);
 }
 
@@ -134,7 +138,7 @@ static bool settle_one(void *ctx, const struct cgroup_seen *c, uint64_t above, u
 	if (!of.endpoint)
 		return descend;
 	ids_add(&s->members, c->id);
-	put_member(s, c, &of);
+	put_member(s, c, &of, !(uint32_t)above);
 	return true;
 }
 

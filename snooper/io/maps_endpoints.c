@@ -13,59 +13,6 @@ bool maps_can_follow_cgroups(const struct maps *m)
 	return bpf_program__fd(m->skel->progs.snp_cg_made) >= 0;
 }
 
-/* Which number has the name, 0: none. *free_one: the lowest that nobody has, 0: none. */
-static uint32_t number_of(const struct snp_endpoint_row *rows, const char *name, uint32_t *free_one)
-{
-	*free_one = 0;
-	for (uint32_t i = 1; i < SNP_ENDPOINTS_MAX; i++) {
-		if (!strcmp(rows[i].name, name))
-			return i;
-		if (!rows[i].name[0] && !*free_one)
-			*free_one = i;
-	}
-	return 0;
-}
-
-static int read_numbers(struct maps *m, struct snp_endpoint_row *rows)
-{
-	for (uint32_t i = 0; i < SNP_ENDPOINTS_MAX; i++)
-		if (bpf_map_lookup_elem(MAP_FD(m, snp_endpoints), &i, &rows[i]))
-			return -errno;
-	return 0;
-}
-
-int maps_endpoint_numbers(struct maps *m, const char *const *names, size_t n, uint32_t *numbers)
-{
-	SNP_CLEANUP(snp_freep)
-	struct snp_endpoint_row *rows = calloc(SNP_ENDPOINTS_MAX, sizeof(*rows));
-	int r = rows ? 0 : -ENOMEM;
-
-	if (!r && n)
-		r = read_numbers(m, rows);
-	for (size_t i = 0; i < n && !r; i++) {
-		uint32_t free_one;
-
-		numbers[i] = number_of(rows, names[i], &free_one);
-		if (numbers[i])
-			continue;
-		if (!free_one)
-			return -ENOSPC;
-		strncpy(rows[free_one].name, names[i], SNP_ENDPOINT_NAME - 1);
-		if (bpf_map_update_elem(MAP_FD(m, snp_endpoints), &free_one, &rows[free_one],
-					BPF_ANY))
-			return -errno;
-		numbers[i] = free_one;
-	}
-	return r;
-}
-
-int maps_endpoint_free(struct maps *m, uint32_t number)
-{
-	const struct snp_endpoint_row none = {.name = ""};
-
-	return bpf_map_update_elem(MAP_FD(m, snp_endpoints), &number, &none, BPF_ANY) ? -errno : 0;
-}
-
 static int read_ctl(struct maps *m, struct snp_endctl *ctl)
 {
 	__u32 zero = 0;
@@ -99,6 +46,22 @@ int maps_set_globs(struct maps *m, const struct snp_glob *globs, size_t n)
 	return write_ctl(m, &ctl);
 }
 
+int maps_globs_in_force(struct maps *m, bool *places)
+{
+	struct snp_endctl ctl;
+	struct snp_glob glob;
+	int r = read_ctl(m, &ctl);
+
+	for (uint32_t i = 0; !r && i < (ctl.globs & ~SNP_GLOBS_BANK); i++) {
+		uint32_t at = (ctl.globs & SNP_GLOBS_BANK ? SNP_GLOBS_MAX : 0) + i;
+
+		if (bpf_map_lookup_elem(MAP_FD(m, snp_globs), &at, &glob))
+			return -errno;
+		places[SNP_ENDPOINT_PLACE(glob.member.endpoint)] = true;
+	}
+	return r;
+}
+
 int maps_member(struct maps *m, uint64_t id, struct snp_member *of)
 {
 	return bpf_map_lookup_elem(MAP_FD(m, snp_members), &id, of) ? -errno : 0;
@@ -107,47 +70,70 @@ int maps_member(struct maps *m, uint64_t id, struct snp_member *of)
 int maps_member_put(struct maps *m, const struct maps_member *row, bool is_new)
 {
 	if (!bpf_map_update_elem(MAP_FD(m, snp_members), &row->id, &row->of,
-				 is_new ? BPF_NOEXIST : BPF_EXIST))
+				 is_new ? BPF_NOEXIST : BPF_EXIST)) {
+		if (is_new)
+			bpf_map_delete_elem(MAP_FD(m, snp_spare), &row->id);
 		return 0;
+	}
 	return errno == E2BIG ? -ENOSPC : -errno;
+}
+
+int maps_member_spare(struct maps *m, const struct maps_member *row)
+{
+	return bpf_map_update_elem(MAP_FD(m, snp_spare), &row->id, &row->of, BPF_ANY) ? -errno : 0;
 }
 
 int maps_member_drop(struct maps *m, uint64_t id)
 {
-	return bpf_map_delete_elem(MAP_FD(m, snp_members), &id) ? -errno : 0;
+	int spare = bpf_map_delete_elem(MAP_FD(m, snp_spare), &id);
+
+	return bpf_map_delete_elem(MAP_FD(m, snp_members), &id) && spare ? -errno : 0;
 }
 
 #define MEMBERS_BATCH 4096
 
-int maps_members(struct maps *m, struct maps_member **out, size_t *n)
+/* Add the rows of a map of up to `room` of them. */
+static int read_members(int fd, uint32_t room, struct maps_member *rows, size_t *n)
 {
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	SNP_CLEANUP(snp_freep)
-	struct maps_member *rows = calloc(SNP_MEMBERS_MAX, sizeof(*rows));
 	SNP_CLEANUP(snp_freep)
 	__u64 *ids = calloc(MEMBERS_BATCH, sizeof(*ids));
 	SNP_CLEANUP(snp_freep)
 	struct snp_member *of = calloc(MEMBERS_BATCH, sizeof(*of));
 	__u32 from = 0, next = 0, got;
+	const size_t most = *n + room;
 	bool started = false;
 	int r = 0;
 
-	if (!rows || !ids || !of)
+	if (!ids || !of)
 		return -ENOMEM;
-	*n = 0;
 	while (!r) {
 		got = MEMBERS_BATCH;
-		r = bpf_map_lookup_batch(MAP_FD(m, snp_members), started ? &from : NULL, &next, ids,
-					 of, &got, &opts);
+		r = bpf_map_lookup_batch(fd, started ? &from : NULL, &next, ids, of, &got, &opts);
 		if (r && errno != ENOENT)
 			return -errno;
-		for (__u32 i = 0; i < got && *n < SNP_MEMBERS_MAX; i++)
+		for (__u32 i = 0; i < got && *n < most; i++)
 			rows[(*n)++] = (struct maps_member){ids[i], of[i]};
 		from = next;
 		started = true;
 	}
-	*out = snp_take(&rows);
 	return 0;
+}
+
+int maps_members(struct maps *m, struct maps_member **out, size_t *n)
+{
+	SNP_CLEANUP(snp_freep)
+	struct maps_member *rows = calloc(SNP_MEMBERS_MAX + SNP_SPARE_MAX, sizeof(*rows));
+	int r = rows ? 0 : -ENOMEM;
+
+	*n = 0;
+	if (!r)
+		r = read_members(MAP_FD(m, snp_members), SNP_MEMBERS_MAX, rows, n);
+	if (!r)
+		r = read_members(MAP_FD(m, snp_spare), SNP_SPARE_MAX, rows, n);
+	if (!r)
+		*out = snp_take(&rows);
+	return r;
 }
 
 int maps_missed(struct maps *m, uint64_t *missed)

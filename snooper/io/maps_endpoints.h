@@ -15,22 +15,29 @@
 bool maps_can_follow_cgroups(const struct maps *m);
 
 /*
- * The numbers of n names, given anew to names that have none. They are kept with the
- * pinned set, for rows may hold them, until maps_endpoint_free(). 0; -ENOSPC: none is free.
+ * The numbers of n distinct names, none the number of another before it (maps_numbers.c), and
+ * which names are out of use. tables: of the policy in force, NULL: none that we know of. 0;
+ * -ENOSPC: with those in force there would be more than fit; nothing is changed.
  */
-int maps_endpoint_numbers(struct maps *m, const char *const *names, size_t n, uint32_t *numbers);
-int maps_endpoint_free(struct maps *m, uint32_t number);
+int maps_endpoint_numbers(struct maps *m, const uint8_t *tables, const char *const *names, size_t n,
+			  uint32_t *numbers);
 
 /* Put n globs in force, all of them at once. 0: there are no endpoints. */
 int maps_set_globs(struct maps *m, const struct snp_glob *globs, size_t n);
+/* Sets places[p] for each place whose endpoint has a glob in force. */
+int maps_globs_in_force(struct maps *m, bool *places);
 
-/* Members. put: -ENOSPC when there is no room, -EEXIST when it is there and is_new, -ENOENT when not. */
+/*
+ * Members. put: -ENOSPC when there is no room, -EEXIST when it is there and is_new, -ENOENT when not.
+ * spare: what a glob matches, when there is no room; maps_members() has those rows too.
+ */
 struct maps_member {
 	uint64_t id;
 	struct snp_member of;
 };
 int maps_member(struct maps *m, uint64_t id, struct snp_member *of);
 int maps_member_put(struct maps *m, const struct maps_member *row, bool is_new);
+int maps_member_spare(struct maps *m, const struct maps_member *row);
 int maps_member_drop(struct maps *m, uint64_t id);
 /* All of them, in no order; *out is the caller's. */
 int maps_members(struct maps *m, struct maps_member **out, size_t *n);

@@ -241,6 +241,7 @@ static int prepare(struct maps *m, const struct snp_conf *conf)
 		{m->skel->maps.snp_proxy_mark, 0},
 		{m->skel->maps.snp_detour, 0},
 		{m->skel->maps.snp_members, 0},
+		{m->skel->maps.snp_spare, 0},
 		{m->skel->maps.snp_owner, 0},
 		{m->skel->maps.snp_endpoints, 0},
 		{m->skel->maps.snp_globs, 0},

@@ -22,8 +22,8 @@ def bpftool(*arguments):
 def numbers_of(daemon):
     """{number: name} of the pinned set: what outlives the daemon."""
     rows = bpftool('map', 'dump', 'pinned', f'{daemon.bpffs}/snp_endpoints')
-    names = {row['formatted']['key']: row['formatted']['value']['name'] for row in rows}
-    return {number: name for number, name in names.items() if name}
+    return {row['formatted']['value']['number']: row['formatted']['value']['name']
+            for row in rows if row['formatted']['value']['name']}
 
 
 def members_of(daemon):
@@ -33,10 +33,10 @@ def members_of(daemon):
     return {row['formatted']['key']: names[row['formatted']['value']['endpoint']] for row in rows}
 
 
-def row_of(daemon, cgroup_id):
+def row_of(daemon, cgroup_id, table='snp_members'):
     """Of one cgroup its row, or None; cheaper than all of them."""
     key = [f'0x{byte:02x}' for byte in struct.pack('<Q', cgroup_id)]
-    row = bpftool('map', 'lookup', 'pinned', f'{daemon.bpffs}/snp_members', 'key', *key)
+    row = bpftool('map', 'lookup', 'pinned', f'{daemon.bpffs}/{table}', 'key', *key)
     return row and row['formatted']['value']['endpoint']
 
 
@@ -72,7 +72,10 @@ def owner_of(daemon, sock):
 
 
 def _bpf(command, attributes):
-    buffer = ctypes.create_string_buffer(attributes, 128)
+    return _call_bpf(command, ctypes.create_string_buffer(attributes, 128))
+
+
+def _call_bpf(command, buffer):
     return _libc.syscall(321 if os.uname().machine == 'x86_64' else 280, command, buffer, 128)
 
 
@@ -115,13 +118,26 @@ def strays(daemon):
     return [dict(field.split('=', 1) for field in line.split() if '=' in field) for line in lines]
 
 
-def write_row(daemon, cgroup_id, endpoint):
-    """A member that no cgroup stands for: what a removed one with a socket left looks like."""
-    with pinned(daemon, 'snp_members') as map_fd:
-        key, value = ctypes.create_string_buffer(struct.pack('<Q', cgroup_id), 8), ctypes.create_string_buffer(
-            struct.pack('<II', endpoint, endpoint), 8)
-        # BPF_MAP_UPDATE_ELEM
-        return _bpf(2, struct.pack('<IIQQQ', map_fd, 0, ctypes.addressof(key), ctypes.addressof(value), 0))
+def write_rows(daemon, cgroup_ids, endpoint):
+    """Members that no cgroup stands for: what removed ones with a socket left look like. How many found room."""
+    return _write_all(daemon, 'snp_members', struct.pack(f'<{len(cgroup_ids)}Q', *cgroup_ids),
+                      struct.pack('<II', endpoint, endpoint) * len(cgroup_ids), len(cgroup_ids))
+
+
+def write_names(daemon, places):
+    """Names that have left the configuration, long after all others: what thousands of reloads leave behind."""
+    rows = b''.join(struct.pack('<64sIIQ', f'gone-{at}'.encode(), at, 0, 1 << 62) for at in places)
+    return _write_all(daemon, 'snp_endpoints', struct.pack(f'<{len(places)}I', *places), rows, len(places))
+
+
+def _write_all(daemon, name, keys, values, n):
+    """BPF_MAP_UPDATE_BATCH: how many were written."""
+    keys, values = (ctypes.create_string_buffer(b, len(b)) for b in (keys, values))
+    with pinned(daemon, name) as map_fd:
+        attributes = ctypes.create_string_buffer(
+            struct.pack('<QQQQIIQQ', 0, 0, ctypes.addressof(keys), ctypes.addressof(values), n, map_fd, 0, 0), 128)
+        _call_bpf(26, attributes)
+    return struct.unpack_from('<I', attributes, 32)[0]
 
 
 def delete_row(daemon, cgroup_id):
