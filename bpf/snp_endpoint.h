@@ -46,10 +46,11 @@ SNP_ASSERT(sizeof(struct snp_member) == 8, "snp_member is a map value");
 struct snp_endpoint_row {
 	char name[SNP_ENDPOINT_NAME]; /* "": never given */
 	__u32 number;
-	__u32 reserved;
-	__u64 left_ns; /* when it went from the configuration, CLOCK_BOOTTIME; 0: it has not */
+	__u32 enforced; /* not 0: a policy that refuses, or would, has been in force for it */
+	__u64 open;	/* connections of its own that were there when that began */
+	__u64 left_ns;	/* when it went from the configuration, CLOCK_BOOTTIME; 0: it has not */
 };
-SNP_ASSERT(sizeof(struct snp_endpoint_row) == 80, "snp_endpoint_row is a map value");
+SNP_ASSERT(sizeof(struct snp_endpoint_row) == 88, "snp_endpoint_row is a map value");
 
 /*
  * Value of snp_globs: a path of cgroup v2 as the tracepoint gives it, from the
@@ -72,6 +73,14 @@ struct snp_endctl {
 	__u64 missed_before; /* snp_missed when that reading began */
 };
 SNP_ASSERT(sizeof(struct snp_endctl) == 16, "snp_endctl is a map value");
+
+/* What snp_opened writes: a connection of an endpoint that no policy has admitted. */
+struct snp_open {
+	__u64 cookie; /* of the socket: several processes may hold it */
+	__u32 endpoint;
+	__u32 reserved;
+};
+SNP_ASSERT(sizeof(struct snp_open) == 16, "snp_open is read from the kernel as it is");
 
 /* What snp_sockets writes: a socket in the hands of an endpoint's process that is not that endpoint's. */
 struct snp_stray {

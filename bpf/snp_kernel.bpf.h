@@ -48,14 +48,30 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup;
 } SNP_OF_KERNEL;
 
+struct in6_addr {
+	union {
+		__be32 u6_addr32[4];
+	} in6_u;
+} SNP_OF_KERNEL;
+
 struct sock_common {
+	__be32 skc_daddr;
 	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	struct in6_addr skc_v6_daddr;
 } SNP_OF_KERNEL;
 
 struct sock {
 	struct sock_common __sk_common;
+	__u32 sk_max_ack_backlog;
 	__u16 sk_type;
+	__u16 sk_protocol;
 	struct sock_cgroup_data sk_cgrp_data;
+} SNP_OF_KERNEL;
+
+/* Not there where the kernel has no MPTCP. */
+struct mptcp_sock {
+	struct sock *first;
 } SNP_OF_KERNEL;
 
 struct socket {

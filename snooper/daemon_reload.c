@@ -69,6 +69,8 @@ int daemon_apply(struct daemon *d, struct policy_change *policy, struct maps_pro
 			log_info("event=proxy-sockets found=%d", r);
 		r = r < 0 ? r : 0;
 	}
+	if (!r)
+		endpoints_enforced(d->endpoints, d->maps, d->policy.tables);
 	free(k);
 	return r;
 }

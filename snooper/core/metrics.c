@@ -111,7 +111,20 @@ static void write_proxy(const struct snp_metrics *m, struct metrics_text *t)
 	metrics_seconds(t, m->status->proxy.since_ms * 1000000);
 }
 
-/* Names of endpoints are the configuration's words, not ours: together only. */
+/* By endpoint, as verdicts are. */
+static void write_before_policy(const struct snp_metrics *m, struct metrics_text *t)
+{
+	metrics_family(t, "snooper_connections_before_policy_total", METRICS_COUNTER,
+		       "TCP connections of an endpoint that were open when policy was first "
+		       "enforced for it, and went on.");
+	for (size_t i = 0; i < m->status->n_endpoints; i++) {
+		const struct snp_status_endpoint *e = &m->status->endpoints[i];
+
+		metrics_value(t, "endpoint", e->name, e->connections_before_policy);
+	}
+}
+
+/* These together only: there may be thousands. */
 static void write_endpoints(const struct snp_metrics *m, struct metrics_text *t)
 {
 	uint64_t cgroups = 0, outside = 0;
@@ -128,6 +141,7 @@ static void write_endpoints(const struct snp_metrics *m, struct metrics_text *t)
 		t, "snooper_endpoint_sockets_outside", METRICS_GAUGE,
 		"Sockets that their processes held at start or reload, and that are not theirs.",
 		outside);
+	write_before_policy(m, t);
 }
 
 static void write_policy(const struct snp_metrics *m, struct metrics_text *t)

@@ -67,6 +67,8 @@ struct snp_status_endpoint {
 	uint64_t cgroups;
 	uint64_t
 		sockets_outside; /* held by its processes, and not its own: as of start or reload */
+	/* That it had begun when policy was first enforced for it, or audited: they go on. */
+	uint64_t connections_before_policy;
 };
 
 /* How often a verdict fell. */

@@ -82,6 +82,8 @@ static struct json_object *endpoints_json(const Snooper__V1__StatusReply *m)
 		ctl_put_string(o, "name", m->endpoints[i]->name);
 		ctl_put_number(o, "cgroups", m->endpoints[i]->cgroups);
 		ctl_put_number(o, "sockets_outside", m->endpoints[i]->sockets_outside);
+		ctl_put_number(o, "connections_before_policy",
+			       m->endpoints[i]->connections_before_policy);
 		json_object_array_add(array, o);
 	}
 	return array;
@@ -200,6 +202,9 @@ static void print_endpoints(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 		if (e->sockets_outside)
 			ctl_printf(ctl, ", %" PRIu64 " sockets held that are not its own",
 				   e->sockets_outside);
+		if (e->connections_before_policy)
+			ctl_printf(ctl, ", %" PRIu64 " connections older than its policy",
+				   e->connections_before_policy);
 		ctl_printf(ctl, "\n");
 	}
 }

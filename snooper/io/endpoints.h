@@ -5,7 +5,8 @@
  * io. Loop thread only. Life cycle, at start and at each reload, in this order:
  * endpoints_prepare() gives numbers and puts the globs in force, links_attach() has
  * the kernel follow new cgroups, endpoints_settle() reads the tree: nothing falls
- * between. Then endpoints_audit() looks at the sockets that were there before.
+ * between. Then endpoints_audit() looks at the sockets that were there before, and
+ * endpoints_enforced() at the connections among them, if policy is new to them.
  */
 #ifndef SNP_ENDPOINTS_H
 #define SNP_ENDPOINTS_H
@@ -34,6 +35,12 @@ void endpoints_settle(struct endpoints *e, struct maps *m);
 
 /* Look at all open sockets: note whose they are, log those that an endpoint only holds. */
 void endpoints_audit(struct endpoints *e, struct maps *m);
+
+/*
+ * The policy in force, region SNP_POLICY_TABLES, NULL: none. For each endpoint that it is the first
+ * to refuse anything, or would: count the connections that were open before. They go on.
+ */
+void endpoints_enforced(struct endpoints *e, struct maps *m, const uint8_t *tables);
 
 /* Is a cgroup missing among the members: to settle again, now and then? */
 bool endpoints_incomplete(const struct endpoints *e, struct maps *m);

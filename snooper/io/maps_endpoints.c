@@ -162,35 +162,3 @@ bool maps_has_missed(struct maps *m)
 
 	return !read_ctl(m, &ctl) && !maps_missed(m, &missed) && missed != ctl.missed_before;
 }
-
-static int read_strays(int fd, maps_stray_fn tell, void *ctx)
-{
-	struct snp_stray strays[128];
-	ssize_t n;
-
-	/* The kernel hands out whole records, and stops now and then where there are none. */
-	for (;;) {
-		n = read(fd, strays, sizeof(strays));
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			continue;
-		if (n <= 0)
-			return n ? -errno : 0;
-		for (size_t i = 0; i < (size_t)n / sizeof(*strays); i++)
-			tell(ctx, &strays[i]);
-	}
-}
-
-int maps_read_sockets(struct maps *m, maps_stray_fn tell, void *ctx)
-{
-	struct bpf_link *link = bpf_program__attach_iter(m->skel->progs.snp_sockets, NULL);
-	SNP_CLEANUP(snp_closep)
-	int fd = -1;
-	int r;
-
-	if (!link)
-		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	r = fd < 0 ? -errno : read_strays(fd, tell, ctx);
-	bpf_link__destroy(link);
-	return r;
-}

@@ -21,6 +21,9 @@ bool maps_can_follow_cgroups(const struct maps *m);
  */
 int maps_endpoint_numbers(struct maps *m, const uint8_t *tables, const char *const *names, size_t n,
 			  uint32_t *numbers);
+int maps_endpoint(struct maps *m, uint32_t number, struct snp_endpoint_row *row);
+/* A policy is enforced for it from now on; so many of its connections were open before. */
+int maps_endpoint_enforced(struct maps *m, uint32_t number, uint64_t open);
 
 /* Put n globs in force, all of them at once. 0: there are no endpoints. */
 int maps_set_globs(struct maps *m, const struct snp_glob *globs, size_t n);
@@ -55,5 +58,8 @@ bool maps_has_missed(struct maps *m);
  */
 typedef void (*maps_stray_fn)(void *ctx, const struct snp_stray *s);
 int maps_read_sockets(struct maps *m, maps_stray_fn tell, void *ctx);
+/* Each connection that an endpoint has begun, and no policy has judged; more than once, where more than one holds it. */
+typedef void (*maps_open_fn)(void *ctx, const struct snp_open *o);
+int maps_read_open(struct maps *m, maps_open_fn tell, void *ctx);
 
 #endif

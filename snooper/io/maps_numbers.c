@@ -204,3 +204,22 @@ int maps_endpoint_numbers(struct maps *m, const uint8_t *tables, const char *con
 			r = place_give(&p, names[i], &numbers[i]);
 	return r ? r : places_write(&p);
 }
+
+int maps_endpoint(struct maps *m, uint32_t number, struct snp_endpoint_row *row)
+{
+	uint32_t place = SNP_ENDPOINT_PLACE(number);
+
+	return bpf_map_lookup_elem(MAP_FD(m, snp_endpoints), &place, row) ? -errno : 0;
+}
+
+int maps_endpoint_enforced(struct maps *m, uint32_t number, uint64_t open)
+{
+	uint32_t place = SNP_ENDPOINT_PLACE(number);
+	struct snp_endpoint_row row;
+
+	if (bpf_map_lookup_elem(MAP_FD(m, snp_endpoints), &place, &row))
+		return -errno;
+	row.enforced = 1;
+	row.open = open;
+	return bpf_map_update_elem(MAP_FD(m, snp_endpoints), &place, &row, BPF_ANY) ? -errno : 0;
+}

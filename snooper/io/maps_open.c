@@ -213,6 +213,7 @@ static void leave_out_tracing(struct maps *m)
 	bpf_program__set_autoload(m->skel->progs.snp_cg_made, false);
 	bpf_program__set_autoload(m->skel->progs.snp_cg_gone, false);
 	bpf_program__set_autoload(m->skel->progs.snp_sockets, false);
+	bpf_program__set_autoload(m->skel->progs.snp_opened, false);
 }
 
 static int prepare(struct maps *m, const struct snp_conf *conf)

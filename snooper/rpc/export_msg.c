@@ -198,6 +198,7 @@ put_endpoints(const struct snp_status *st, Snooper__V1__Endpoint *to, Snooper__V
 		to[i].name = (char *)st->endpoints[i].name;
 		to[i].cgroups = st->endpoints[i].cgroups;
 		to[i].sockets_outside = st->endpoints[i].sockets_outside;
+		to[i].connections_before_policy = st->endpoints[i].connections_before_policy;
 		list[i] = &to[i];
 	}
 }

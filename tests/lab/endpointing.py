@@ -126,8 +126,17 @@ def write_rows(daemon, cgroup_ids, endpoint):
 
 def write_names(daemon, places):
     """Names that have left the configuration, long after all others: what thousands of reloads leave behind."""
-    rows = b''.join(struct.pack('<64sIIQ', f'gone-{at}'.encode(), at, 0, 1 << 62) for at in places)
+    rows = b''.join(struct.pack('<64sIIQQ', f'gone-{at}'.encode(), at, 0, 0, 1 << 62) for at in places)
     return _write_all(daemon, 'snp_endpoints', struct.pack(f'<{len(places)}I', *places), rows, len(places))
+
+
+def forget_that_it_was_counted(daemon, number):
+    """As if the connections of an endpoint could not be counted when policy was first enforced for it."""
+    key, row = ctypes.create_string_buffer(struct.pack('<I', number % 4096), 4), ctypes.create_string_buffer(88)
+    with pinned(daemon, 'snp_endpoints') as map_fd:
+        assert not _bpf(1, struct.pack('<IIQQQ', map_fd, 0, ctypes.addressof(key), ctypes.addressof(row), 0))
+        struct.pack_into('<IQ', row, 68, 0, 0)  # enforced, open
+        assert not _bpf(2, struct.pack('<IIQQQ', map_fd, 0, ctypes.addressof(key), ctypes.addressof(row), 0))
 
 
 def _write_all(daemon, name, keys, values, n):

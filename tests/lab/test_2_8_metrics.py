@@ -169,6 +169,7 @@ STATUS_METRICS = {
     'untrusted_unlisted': 'snooper_untrusted_unlisted_total',
     'endpoints.cgroups': 'snooper_endpoint_cgroups',  # together; here is one endpoint
     'endpoints.sockets_outside': 'snooper_endpoint_sockets_outside',
+    'endpoints.connections_before_policy': 'snooper_connections_before_policy_total{endpoint="pods"}',
     'policy.generation': 'snooper_policy_generation',
     'policy.specs': 'snooper_policy_specs',
     'policy.selectors': 'snooper_policy_selectors',

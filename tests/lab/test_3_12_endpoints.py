@@ -299,7 +299,8 @@ def test_3_12_audit_tells_what_was_moved_in(lab):
             (process.pid, 'pods', 'none')}
         status = daemon.status()
         assert status['degraded'] == ['endpoint-sockets-outside']
-        assert status['endpoints'] == [{'name': 'pods', 'cgroups': 1, 'sockets_outside': 4}]
+        assert status['endpoints'] == [{'name': 'pods', 'cgroups': 1, 'sockets_outside': 4,
+                                        'connections_before_policy': 0}]
         reload(daemon, ('pods', 'pod-*'))
         assert len(strays(daemon)) == 4, 'told once'
     reload(daemon, ('pods', 'pod-*'))

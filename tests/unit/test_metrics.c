@@ -132,7 +132,8 @@ static char *write_all(void)
 	};
 	struct metrics_text t = {0};
 
-	const struct snp_status_endpoint endpoints[] = {{"a", 10000, 1}, {"b", 91, 10091}};
+	const struct snp_status_endpoint endpoints[] = {{"a", 10000, 1, 10093},
+							{"b", 91, 10091, 10094}};
 
 	static const struct snp_status_verdict verdicts[] = {{"a", "name", 10101},
 							     {"b", "deny-cidr", 10102}};
@@ -247,6 +248,8 @@ static void each_number_stands_under_its_own_name(void **state)
 		"snooper_endpoints 2",
 		"snooper_endpoint_cgroups 10091",
 		"snooper_endpoint_sockets_outside 10092",
+		"snooper_connections_before_policy_total{endpoint=\"a\"} 10093",
+		"snooper_connections_before_policy_total{endpoint=\"b\"} 10094",
 		"snooper_untrusted_servers 10054",
 		"snooper_untrusted_unlisted_total 10055",
 		"snooper_untrusted_aged_total 10056",
