@@ -149,18 +149,3 @@ SEC("raw_tracepoint/cgroup_release") int snp_cg_gone(struct bpf_raw_tracepoint_a
 	bpf_map_delete_elem(&snp_spare, &id);
 	return 0;
 }
-
-/* A socket is of the cgroup of the process that makes it, and stays so. */
-SEC("cgroup/sock_create") int snp_made_by(struct bpf_sock *ctx)
-{
-	struct snp_member owner = {0}, *m;
-
-	if (!endpoints_exist())
-		return 1;
-	m = member_of_current();
-	if (m)
-		owner = *m;
-	if (!bpf_sk_storage_get(&snp_owner, ctx, &owner, BPF_SK_STORAGE_GET_F_CREATE))
-		snp_count(SNP_STAT_OWNER_STORAGE);
-	return 1;
-}

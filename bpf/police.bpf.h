@@ -12,6 +12,7 @@
 
 #include "bpf/learn.bpf.h"
 #include "bpf/police_live.bpf.h"
+#include "bpf/snp_cgroup.bpf.h"
 #include "bpf/snp_proxy.bpf.h"
 
 /* What else a packet says, besides where it goes. */
@@ -101,15 +102,15 @@ static __always_inline int police_is_resolver(const struct snp_flow_to *to)
 }
 
 /*
- * A raw socket that nobody made (sock_create did not see it): the kernel's own. In a network
- * namespace it is of the cgroup of whoever made that. Its resets are answers, and without its
- * neighbour discovery (RFC 4861, RFC 3810) nothing leaves the host.
+ * A raw socket of the kernel's own is of the cgroup of whoever made the network namespace. Its
+ * resets are answers, and without its neighbour discovery (RFC 4861, RFC 3810) nothing leaves
+ * the host.
  */
 static __always_inline int police_is_kernels(struct __sk_buff *skb, struct bpf_sock *sk,
 					     const struct snp_flow_to *to,
 					     const struct police_packet *is)
 {
-	if (sk->type != SOCK_RAW || owner_of(sk))
+	if (sk->type != SOCK_RAW || !is_kernels(sk))
 		return 0;
 	if (is->tcp)
 		return !is->begins;
@@ -297,8 +298,7 @@ static __always_inline int police_is_here(const struct snp_addr *a)
 }
 
 /*
- * connect, and send with a destination, by a socket whose endpoint is known. Returns 1: let it
- * go on; 0: EPERM.
+ * connect, and send with a destination. Returns 1: let it go on; 0: EPERM.
  */
 static __always_inline int police_address(struct bpf_sock_addr *ctx, const struct snp_endpoint *at)
 {
@@ -309,9 +309,8 @@ static __always_inline int police_address(struct bpf_sock_addr *ctx, const struc
 
 	if (!tables || !sk)
 		return 1;
-	owner = owner_of(sk);
-	if (!owner || !owner->endpoint || !snp_policy_class(tables, owner->endpoint) ||
-	    !endpoint_is_current(owner->endpoint))
+	owner = member_of_sock(sk, &c.cgroup_id);
+	if (!owner || !snp_policy_class(tables, owner->endpoint))
 		return 1;
 	c.head = snp_policy_head(tables);
 	c.who = *owner;
@@ -320,7 +319,6 @@ static __always_inline int police_address(struct bpf_sock_addr *ctx, const struc
 		return 1;
 	c.ways = bpf_sk_storage_get(&snp_flow, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	c.key.cookie = bpf_get_socket_cookie(ctx);
-	c.cgroup_id = bpf_get_current_cgroup_id();
 	return police_flow(&c);
 }
 

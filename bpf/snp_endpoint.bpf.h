@@ -2,10 +2,9 @@
 /*
  * snp_endpoint.bpf.h - whose is this packet, and whose is this socket?
  *
- * Packets are judged by the cgroup of their socket, exactly (member_of_skb()).
- * connect and sendmsg know the caller's cgroup only: a socket's own endpoint is in
- * its storage (owner_of()), put there when it was made, or by snp_sockets for those
- * made before. NULL there: in flight while that ran; egress knows.
+ * A socket is of the cgroup of the process that made it, for good. Packets are judged by that
+ * (member_of_skb()). connect and sendmsg know the caller's only, and read the socket's out of
+ * the kernel's struct (member_of_sock(), snp_cgroup.bpf.h).
  *
  * While a cgroup is missing in snp_members, one without a row there may be below one that has
  * a row. All that is below one is its endpoint's, so the search goes from the top: it ends
@@ -105,18 +104,6 @@ static __always_inline struct snp_member *member_of_current(void)
 	struct snp_member *m = bpf_map_lookup_elem(&snp_members, &id);
 
 	return m ? m : member_above_current();
-}
-
-/* Of a socket; ->endpoint 0: of none. NULL: not known. A macro: sk is a bpf_sock of its hook's own kind. */
-#define owner_of(sk) ((struct snp_member *)bpf_sk_storage_get(&snp_owner, (sk), 0, 0))
-
-/* Is the number an endpoint's still? A socket out of the daemon's sight keeps what it was given. */
-static __always_inline int endpoint_is_current(__u32 number)
-{
-	__u32 place = SNP_ENDPOINT_PLACE(number);
-	struct snp_endpoint_row *row = bpf_map_lookup_elem(&snp_endpoints, &place);
-
-	return row && *(volatile __u32 *)&row->number == number;
 }
 
 #endif

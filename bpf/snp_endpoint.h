@@ -35,9 +35,9 @@
 /* With policy.scope: node, one for all endpoints. Otherwise a scope is the endpoint's number. */
 #define SNP_SCOPE_NODE 0xffffffffu
 
-/* Value of snp_members, by cgroup v2 id; value of snp_owner, a socket's storage. */
+/* Value of snp_members, by cgroup v2 id. */
 struct snp_member {
-	__u32 endpoint; /* its number; 0 in snp_owner: of no endpoint */
+	__u32 endpoint; /* its number */
 	__u32 scope;	/* under which what it asks is kept: facts' and verdict rows' */
 };
 SNP_ASSERT(sizeof(struct snp_member) == 8, "snp_member is a map value");

@@ -223,7 +223,7 @@ static __always_inline enum snp_verdict judge_once(struct judge *j, __u32 at)
 	if (!judge_begin(j))
 		return SNP_VERDICT_NONE;
 	snp_judge_addr(at);
-	if (snp_judge_ports(at, j->sets & 0xffff))
+	if (j->sets & 0xffff && snp_judge_ports(at, j->sets & 0xffff))
 		return SNP_VERDICT_DENY_CIDR;
 	/* Admitted before, under a name that this generation allows as well: whatever its row says. */
 	if (j->again && j->admitted) {

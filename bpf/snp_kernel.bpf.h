@@ -48,7 +48,8 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup;
 } SNP_OF_KERNEL;
 
-struct in6_addr {
+/* What follows three underscores is not of the name: <linux/in6.h> has one too. */
+struct in6_addr___words {
 	union {
 		__be32 u6_addr32[4];
 	} in6_u;
@@ -58,16 +59,20 @@ struct sock_common {
 	__be32 skc_daddr;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
-	struct in6_addr skc_v6_daddr;
+	struct in6_addr___words skc_v6_daddr;
 } SNP_OF_KERNEL;
 
 struct sock {
 	struct sock_common __sk_common;
+	__u8 sk_kern_sock : 1; /* made by the kernel for itself */
 	__u32 sk_max_ack_backlog;
 	__u16 sk_type;
 	__u16 sk_protocol;
 	struct sock_cgroup_data sk_cgrp_data;
 } SNP_OF_KERNEL;
+
+/* Begins with its struct sock. */
+struct tcp_sock;
 
 /* Not there where the kernel has no MPTCP. */
 struct mptcp_sock {

@@ -5,4 +5,6 @@
 #include "bpf/snp_judge.bpf.h"
 #include "bpf/snp_scratch.bpf.h"
 
+const volatile __u32 snp_reads_kernel = 1;
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -27,6 +27,9 @@
 #define SNP_MAP extern
 #endif
 
+/* May the kernel's own structs be read? 0 where it has no BTF, or is locked down: then there are no endpoints. */
+extern const volatile __u32 snp_reads_kernel;
+
 /* Configuration: written by the daemon. */
 struct snp_meta_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -338,15 +341,6 @@ struct snp_spare_map {
 	__type(value, struct snp_member);
 };
 SNP_MAP struct snp_spare_map snp_spare SEC(".maps");
-
-/* Of a listening socket the accepted ones inherit it. */
-struct snp_owner_map {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
-	__type(value, struct snp_member);
-};
-SNP_MAP struct snp_owner_map snp_owner SEC(".maps");
 
 struct snp_endpoints_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

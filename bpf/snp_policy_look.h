@@ -67,9 +67,12 @@ snp_match_inline int snp_ports_run(const __u8 *tables, __u32 at, __u32 n, __u32 
 	__u32 below = 0, step; /* limits known to be no greater than port */
 
 	for (step = 1u << (SNP_TOGGLES_BITS - 1); step; step >>= 1) {
-		__u32 limit = *snp_table_at(tables, __u32, at + (below + step - 1) * 4);
+		__u32 is_in = ~snp_less(n, below + step) &
+			      1; /* never to read what is not there: it is cold */
+		__u32 limit =
+			*snp_table_at(tables, __u32, at + (below + snp_step(step - 1, is_in)) * 4);
 
-		below += snp_step(step, ~snp_less(n, below + step) & ~snp_less(port, limit) & 1);
+		below += snp_step(step, is_in & ~snp_less(port, limit));
 	}
 	return below & 1;
 }
@@ -158,14 +161,15 @@ snp_match_inline __u64 snp_be64(const __u8 *b)
 /* The port sets of the range that holds an IPv4 address: deny below, allow above bit 16. */
 snp_match_inline __u32 snp_range4_sets(const __u8 *tables, const struct snp_class *c, __u32 addr)
 {
-	__u32 at = c->at4, n = c->n4, i = 0, step;
+	__u32 at = c->at4, n = c->n4, i = 0, step, is_in;
 	const struct snp_range4 *r;
 
 	if (!n)
 		return 0;
 	for (step = 1u << (SNP_RANGES_BITS - 1); step; step >>= 1) {
-		r = snp_table_at(tables, struct snp_range4, at + (i + step) * 8);
-		i += snp_step(step, snp_less(i + step, n) & ~snp_less(addr, r->from));
+		is_in = snp_less(i + step, n);
+		r = snp_table_at(tables, struct snp_range4, at + (i + snp_step(step, is_in)) * 8);
+		i += snp_step(step, is_in & ~snp_less(addr, r->from));
 	}
 	r = snp_table_at(tables, struct snp_range4, at + i * 8);
 	return r->deny | (__u32)r->allow << 16;
@@ -180,13 +184,12 @@ snp_match_inline __u32 snp_range6_sets(const __u8 *tables, const struct snp_clas
 	if (!n)
 		return 0;
 	for (step = 1u << (SNP_RANGES_BITS - 1); step; step >>= 1) {
-		__u32 above, same;
+		__u32 is_in = snp_less(i + step, n), above, same;
 
-		r = snp_table_at(tables, struct snp_range6, at + (i + step) * 32);
+		r = snp_table_at(tables, struct snp_range6, at + (i + snp_step(step, is_in)) * 32);
 		above = snp_less(high, r->from[0]);
 		same = ~above & ~snp_less(r->from[0], high);
-		i += snp_step(step,
-			      snp_less(i + step, n) & ~above & ~(same & snp_less(low, r->from[1])));
+		i += snp_step(step, is_in & ~above & ~(same & snp_less(low, r->from[1])));
 	}
 	r = snp_table_at(tables, struct snp_range6, at + i * 32);
 	return r->deny | (__u32)r->allow << 16;

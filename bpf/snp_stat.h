@@ -105,7 +105,6 @@
 	X(MEMBERS_GONE, "endpoint_cgroups_gone", "cgroups of endpoints that the kernel let go of") \
 	X(MEMBERS_MISSED, "endpoint_cgroups_missed",                                               \
 	  "new cgroups of endpoints for which there was no room, or not enough time")              \
-	X(OWNER_STORAGE, "endpoint_socket_storage", "no memory to note whose a socket is")         \
 	X(MATCHED, "answers_matched", "answers whose name policy selects for their asker")         \
 	X(VERDICTS_LOST, "verdicts_unsampled",                                                     \
 	  "refusals that were counted and not told one by one")                                    \

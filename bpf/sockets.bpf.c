@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * sockets.bpf.c - whose are the sockets that were made before we looked?
+ * sockets.bpf.c - whose are the sockets that processes hold?
  *
  * Run by the daemon over every open file of every process it can see. snp_sockets, at start and
- * after a reload, notes in each internet socket whose it is, by the cgroup that it was
- * made in, and tells which processes of endpoints hold sockets that no hook sees
+ * after a reload, tells which processes of endpoints hold sockets that no hook sees
  * as theirs. snp_opened, when policy is first enforced for an endpoint, tells
  * the connections that it has begun before.
  */
@@ -24,25 +23,11 @@
 #define TCP_ESTABLISHED 1
 #define TCP_CLOSE_WAIT	8
 
-/* Whose it is, now; also after the endpoints have changed. */
-static __always_inline void note_owner(struct sock *sk, const struct snp_member *owner)
-{
-	struct snp_member *row;
-
-	row = bpf_sk_storage_get(&snp_owner, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!row) {
-		snp_count(SNP_STAT_OWNER_STORAGE);
-		return;
-	}
-	/* As one word: a connect may be reading it. */
-	*(volatile __u64 *)row = *(const __u64 *)owner;
-}
-
 SEC("iter/task_file") int snp_sockets(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct snp_member owner __attribute__((aligned(8))) = {0}, *m;
+	struct snp_member owner = {0}, *m;
 	struct snp_stray s = {0};
 	struct socket *sock;
 	struct sock *sk;
@@ -58,7 +43,6 @@ SEC("iter/task_file") int snp_sockets(struct bpf_iter__task_file *ctx)
 		m = member_of_cgroup(sk->sk_cgrp_data.cgroup);
 		if (m)
 			owner = *m;
-		note_owner(sk, &owner);
 	} else if (s.family != AF_PACKET && s.family != AF_XDP) {
 		return 0;
 	}

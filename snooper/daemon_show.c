@@ -94,7 +94,6 @@ static size_t status_degraded(struct daemon *d, const struct snp_status *st, uin
 		{SNP_STAT_Q_STORAGE, SNP_DEGRADED_Q_STORAGE},
 		{SNP_STAT_BYPASS_NONE, SNP_DEGRADED_BYPASS_NONE},
 		{SNP_STAT_BYPASS_UNKNOWN, SNP_DEGRADED_BYPASS_UNKNOWN},
-		{SNP_STAT_OWNER_STORAGE, SNP_DEGRADED_OWNER_STORAGE},
 	};
 	bool is[SNP_DEGRADED_END] = {
 		[SNP_DEGRADED_POLICY_LOCKED] = d->policy.locked,

@@ -46,8 +46,6 @@
 	X(Q_STORAGE, "question-storage-exhausted", "questions were not remembered: no memory")     \
 	X(BYPASS_NONE, "no-fallback-of-family", "a question found neither proxy nor fallback")     \
 	X(BYPASS_UNKNOWN, "proxy-cannot-be-judged", "a proxy in a network namespace out of sight") \
-	X(OWNER_STORAGE, "endpoint-socket-storage",                                                \
-	  "sockets whose endpoint was not noted: no memory")                                       \
 	X(SOCKETS_OUTSIDE, "endpoint-sockets-outside",                                             \
 	  "at start or reload, processes of endpoints held sockets that are not theirs")
 

@@ -203,8 +203,6 @@ static void remove_others(const char *dir, const struct wanted *wanted)
  */
 static bool is_needed(const struct snp_conf *conf, enum maps_place place)
 {
-	if (place == MAPS_OWNING)
-		return conf->n_endpoints;
 	if (place == MAPS_PACKETS || conf->proxy.n_addresses ||
 	    (place == MAPS_ASKING && conf->n_endpoints))
 		return true;

@@ -31,8 +31,8 @@ static enum maps_place place_of(const char *name)
 		{"snp_connect", MAPS_ASKING},  {"snp_sendmsg", MAPS_ASKING},
 		{"snp_recvmsg", MAPS_SHOWING}, {"snp_getpeer", MAPS_SHOWING},
 		{"snp_bound", MAPS_PROXY},     {"snp_released", MAPS_PROXY},
-		{"snp_made_by", MAPS_OWNING},  {"snp_cg_", MAPS_TRACING},
-		{"snp_sockets", MAPS_READING}, {"snp_opened", MAPS_READING},
+		{"snp_cg_", MAPS_TRACING},     {"snp_sockets", MAPS_READING},
+		{"snp_opened", MAPS_READING},
 	};
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)

@@ -62,7 +62,6 @@ struct maps_program {
 		MAPS_ASKING, /* on observe.cgroups, for a proxy, a loopback resolver, or endpoints */
 		MAPS_SHOWING, /* on observe.cgroups, for a proxy */
 		MAPS_PROXY,   /* on proxy.cgroup */
-		MAPS_OWNING,  /* on observe.cgroups, for endpoints */
 		MAPS_TRACING, /* on the kernel, for endpoints */
 		MAPS_READING, /* on nothing: run when it is wanted */
 	} place;

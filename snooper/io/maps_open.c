@@ -210,6 +210,7 @@ static void leave_out_tracing(struct maps *m)
 {
 	if (has_btf() && !is_confidential())
 		return;
+	m->skel->rodata->snp_reads_kernel = 0;
 	bpf_program__set_autoload(m->skel->progs.snp_cg_made, false);
 	bpf_program__set_autoload(m->skel->progs.snp_cg_gone, false);
 	bpf_program__set_autoload(m->skel->progs.snp_sockets, false);
@@ -243,7 +244,6 @@ static int prepare(struct maps *m, const struct snp_conf *conf)
 		{m->skel->maps.snp_detour, 0},
 		{m->skel->maps.snp_members, 0},
 		{m->skel->maps.snp_spare, 0},
-		{m->skel->maps.snp_owner, 0},
 		{m->skel->maps.snp_endpoints, 0},
 		{m->skel->maps.snp_globs, 0},
 		{m->skel->maps.snp_endctl, 0},

@@ -11,6 +11,11 @@ import subprocess
 from daemon import Snooperd
 
 BPFTOOL = '/usr/sbin/bpftool'
+NOTHING = """apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: nothing}
+spec: {endpointSelector: {}, egress: []}
+"""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -58,19 +63,6 @@ def pinned(daemon, name):
         os.close(fd)
 
 
-def owner_of(daemon, sock):
-    """Of a socket the name of its own endpoint; '' of none; None when nothing is noted."""
-    key = ctypes.create_string_buffer(struct.pack('<I', sock.fileno()), 4)
-    value = ctypes.create_string_buffer(8)
-    with pinned(daemon, 'snp_owner') as map_fd:
-        # BPF_MAP_LOOKUP_ELEM
-        if _bpf(1, struct.pack('<IIQQQ', map_fd, 0, ctypes.addressof(key), ctypes.addressof(value), 0)):
-            assert ctypes.get_errno() == errno.ENOENT
-            return None
-    endpoint, _ = struct.unpack('<II', value.raw)
-    return numbers_of(daemon)[endpoint] if endpoint else ''
-
-
 def _bpf(command, attributes):
     return _call_bpf(command, ctypes.create_string_buffer(attributes, 128))
 
@@ -86,6 +78,15 @@ def endpoints(lab, *names_and_globs):
 
 def start(lab, *names_and_globs, **others):
     return Snooperd(lab, {'endpoints': endpoints(lab, *names_and_globs), **others}).start()
+
+
+def start_audit(lab, *names_and_globs):
+    """... that reports whatever an endpoint sends, and lets it go."""
+    directory = f'{Snooperd(lab).dir}/policy.d'
+    os.makedirs(directory)
+    with open(f'{directory}/nothing.yaml', 'w') as f:
+        f.write(NOTHING)
+    return start(lab, *names_and_globs, policy={'mode': 'audit', 'directory': directory})
 
 
 def shown(daemon):

@@ -13,7 +13,7 @@ import socket
 import struct
 
 import rawip
-from endpointing import bpftool
+from endpointing import bpftool, numbers_of
 from snoplab import TOP
 
 IPPROTO_MPTCP = 262
@@ -39,6 +39,15 @@ def verdicts(daemon):
         if n:
             counted[key['endpoint'], names[key['verdict']]] = n
     return counted
+
+
+def whose(daemon, sock, address):
+    """The endpoint by whose policy a datagram socket is judged, whoever holds it; '' of none. Nothing may be allowed."""
+    before = verdicts(daemon)
+    outcome(sock.sendto, b'x', (address, 9))
+    told = {number for (number, name), n in verdicts(daemon).items() if n != before.get((number, name), 0)}
+    assert len(told) <= 1, told
+    return numbers_of(daemon)[told.pop()] if told else ''
 
 
 def refusals(daemon):

@@ -9,8 +9,9 @@ import subprocess
 import pytest
 
 from daemon import Snooperd
-from endpointing import (bpftool, endpoint_of, endpoints, members_of, numbers_of, owner_of, programs_of, reload,
-                         row_of, shown, start, strays, tracepoints)
+from endpointing import (bpftool, endpoint_of, endpoints, members_of, numbers_of, programs_of, reload,
+                         row_of, shown, start, start_audit, strays, tracepoints)
+from judging import whose
 from policing import ask, resolver, zone
 from snoplab import BUILD, wait_until
 
@@ -96,7 +97,7 @@ def hold_a_socket():
 
 
 def test_3_12_row_goes_with_the_last_socket(lab):
-    daemon = start(lab, ('pods', 'pod-*'))
+    daemon = start_audit(lab, ('pods', 'pod-*'))
     pod = lab.node.sub_cgroup('pod-1')
     number = os.stat(pod).st_ino
     ours, theirs = socket.socketpair()
@@ -109,7 +110,7 @@ def test_3_12_row_goes_with_the_last_socket(lab):
     with socket.socket(fileno=fds[0]) as kept:
         os.rmdir(pod)
         assert row_of(daemon, number), 'a socket of it is left'
-        assert owner_of(daemon, kept) == 'pods'
+        assert whose(daemon, kept, lab.outside.ip4) == 'pods'
         reload(daemon, ('pods', 'pod-*'), ('more', 'more-*'))
         assert row_of(daemon, number), 'still is, after the daemon has read the tree'
     wait_until(lambda: row_of(daemon, number) is None, what='the row is gone')
@@ -369,38 +370,20 @@ def test_3_12_a_socket_knows_its_endpoint(lab):
             stack.enter_context(lab.node.steps(give(theirs, udp), cgroup=cgroup)).next()
             return stack.enter_context(taken(ours))
         old, old_free = made_in(pod), made_in(free)
-        daemon = start(lab, ('pods', 'pod-*'))
+        daemon = start_audit(lab, ('pods', 'pod-*'))
         new, new_free = made_in(pod), made_in(free)
-        assert [owner_of(daemon, s) for s in (old, new)] == ['pods', 'pods']
-        assert [owner_of(daemon, s) for s in (old_free, new_free)] == ['', '']
+
+        def all_of(*sockets):
+            return [whose(daemon, s, lab.outside.ip4) for s in sockets]
+        assert all_of(old, new) == ['pods', 'pods']
+        assert all_of(old_free, new_free) == ['', '']
 
         daemon.kill9()
         meanwhile = made_in(lab.node.sub_cgroup('pod-meanwhile'))
-        assert owner_of(daemon, meanwhile) == 'pods', 'with no daemon'
+        assert all_of(meanwhile) == ['pods'], 'with no daemon'
         daemon.start()
         reload(daemon, ('liberty', 'free'), ('meanwhile', 'pod-meanwhile'))
-        assert [owner_of(daemon, s) for s in (old, new, old_free, new_free, meanwhile)] == [
-            '', '', 'liberty', 'liberty', 'meanwhile']
-
-
-def test_3_12_accepted_sockets_are_the_listeners(lab):
-    pod = lab.node.sub_cgroup('pod-a')
-    daemon = start(lab, ('pods', 'pod-*'))
-    ours, theirs = socket.socketpair()
-
-    def serve():
-        with socket.create_server((lab.node.ip4, 7)) as server:
-            yield None
-            with server.accept()[0] as connection:
-                socket.send_fds(theirs, [b'x'], [connection.fileno()])
-                yield None
-
-    with ours, theirs, lab.node.steps(serve, cgroup=pod) as server:
-        server.next()
-        with lab.outside.inside(), socket.create_connection((lab.node.ip4, 7)):
-            server.next()
-            with taken(ours) as accepted:
-                assert owner_of(daemon, accepted) == 'pods'
+        assert all_of(old, new, old_free, new_free, meanwhile) == ['', '', 'liberty', 'liberty', 'meanwhile']
 
 
 def test_3_12_one_outside_of_what_is_observed_is_told(lab):
