@@ -159,7 +159,8 @@ static __always_inline int learn_query(struct learn *l, int judged)
 	struct bpf_sock *sk;
 	int may = 1;
 
-	if (!server || l->skb->mark == SNP_PROBE_MARK)
+	/* Of no resolver, and judged: a name server on loopback, whose answers teach nothing. */
+	if ((!server && !judged) || l->skb->mark == SNP_PROBE_MARK)
 		return learn_unread(l->skb, judged);
 	if (l->skb->gso_segs > 1) {
 		snp_count(SNP_STAT_SEGMENTED);
@@ -170,7 +171,7 @@ static __always_inline int learn_query(struct learn *l, int judged)
 	if (learn_read(l, 0)) {
 		snp_count(SNP_STAT_Q_SHAPE);
 		may = learn_unread(l->skb, judged);
-	} else if (!judged || (may = snp_may_ask(l->skb, l->at))) {
+	} else if ((!judged || (may = snp_may_ask(l->skb, l->at))) && server) {
 		q = &l->slot->asked;
 		learn_question(l, &p->dst, p->dport, p->sport, bpf_ktime_get_boot_ns(), q);
 		q->q.head |= SNP_Q_ASKED;

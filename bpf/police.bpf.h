@@ -12,6 +12,7 @@
 
 #include "bpf/learn.bpf.h"
 #include "bpf/police_live.bpf.h"
+#include "bpf/police_trust.bpf.h"
 #include "bpf/snp_cgroup.bpf.h"
 #include "bpf/snp_proxy.bpf.h"
 
@@ -19,6 +20,7 @@
 struct police_packet {
 	__u8 begins; /* SYN without ACK */
 	__u8 tcp;
+	__u8 routed; /* IPv4 options, or IPv6 extension headers: its header may lead elsewhere */
 	__u8 neighbours; /* ICMPv6 that the network needs: neighbours, routers, groups */
 };
 
@@ -69,6 +71,7 @@ police_read(struct __sk_buff *skb, struct snp_flow_to *to, struct police_packet 
 			to->no_ports = 1;
 			return 0;
 		}
+		is->routed = ip.ihl != 5;
 		police_ports(skb, ip.ihl * 4, ip.protocol, to, is);
 		return 0;
 	}
@@ -80,6 +83,7 @@ police_read(struct __sk_buff *skb, struct snp_flow_to *to, struct police_packet 
 		__builtin_memcpy(&to->addr, &ip.daddr, sizeof(to->addr));
 		next = ip.nexthdr;
 		off = sizeof(ip);
+		is->routed = next != IPPROTO_TCP;
 		if (next != IPPROTO_TCP && next != IPPROTO_UDP &&
 		    pkt_v6_skip(skb, &next, &off) != PKT_UDP) {
 			to->protocol = next;
@@ -117,6 +121,25 @@ static __always_inline int police_is_kernels(struct __sk_buff *skb, struct bpf_s
 	return to->protocol == IPPROTO_ICMP || is->neighbours;
 }
 
+/* Where names are judged: a name server on a loopback address, trusted or not, is asked by names too. */
+static __always_inline int police_is_stub(const struct snp_flow_to *to)
+{
+	struct snp_kconf *conf = snp_conf_now();
+
+	return conf && (to->protocol == IPPROTO_UDP || to->protocol == IPPROTO_TCP) &&
+	       addr_is_loopback(&to->addr) && port_observed(conf, to->port);
+}
+
+/* What is sent to a resolver, and can be no question that is judged. */
+static __always_inline enum police police_no_question(struct __sk_buff *skb, __u32 tcp)
+{
+	if (snp_dns_refused(skb))
+		return POLICE_GO;
+	if (tcp)
+		snp_cut(skb);
+	return POLICE_STOP;
+}
+
 /* A raw socket's packet to a resolver, where names are judged: a question like any other. */
 static __always_inline enum police
 police_raw_question(struct __sk_buff *skb, const struct police_packet *is)
@@ -152,22 +175,26 @@ static __always_inline enum police police_packet(struct __sk_buff *skb)
 		sk = bpf_sk_fullsock(sk);
 	if (sk)
 		raw = sk->type == SOCK_RAW;
-	if (snp_is_resolver(&c.key.to)) {
-		dns = snp_class_at(tables, class)->flags & SNP_CLASS_DNS;
+	dns = snp_class_at(tables, class)->flags & SNP_CLASS_DNS;
+	if (snp_is_resolver(&c.key.to) || (dns && police_is_stub(&c.key.to))) {
+		if (dns && packet_may_change(skb, is.tcp))
+			return police_no_question(skb, is.tcp);
 		if (!raw)
 			return !dns ? POLICE_GO : is.tcp ? POLICE_ASK_TCP : POLICE_ASK;
 		if (dns)
 			return police_raw_question(skb, &is);
 	}
-	if (addr_is_loopback(&c.key.to.addr) || (sk && police_is_kernels(skb, sk, &c.key.to, &is)))
+	if (packet_stays(skb, &c.key.to) || (sk && police_is_kernels(skb, sk, &c.key.to, &is)))
 		return POLICE_GO;
 	/* Accepted connections have none, and need none. */
 	if (sk)
 		c.ways = bpf_sk_storage_get(&snp_flow, sk, 0,
 					    is.tcp && !is.begins ? 0 : BPF_SK_STORAGE_GET_F_CREATE);
 	/* Of TCP only what begins a connection is judged, unless somebody writes his own headers. */
-	if (is.tcp && !is.begins && !raw && !(c.ways && flow_of(c.ways, &c.key.to)))
+	if (is.tcp && !is.begins && !raw && !(c.ways && flow_of(c.ways, &c.key.to)) &&
+	    !(is.routed && sk && packet_strays(skb, sk, &c.key.to)))
 		return POLICE_GO;
+	c.netns_cookie = packet_netns(skb);
 	c.key.cookie = bpf_get_socket_cookie(skb);
 	if (police_flow(&c))
 		return POLICE_GO;
@@ -276,6 +303,9 @@ static __always_inline void police_hears(struct __sk_buff *skb)
 	m = member_of_skb(skb);
 	if (!m || !snp_policy_class(tables, m->endpoint & (SNP_ENDPOINTS_MAX - 1)))
 		return;
+	/* From this host to itself, yet not from the address it came to: who knows who sent it. */
+	if (skb->ifindex == SNP_LOOPBACK && !addr_equal(&p.src, &p.dst))
+		return;
 	key.to.addr = p.src;
 	key.to.port = p.sport;
 	sk = skb->sk;
@@ -287,7 +317,7 @@ static __always_inline void police_hears(struct __sk_buff *skb)
 	if ((ways && flow_of(ways, &key.to)) || bpf_map_lookup_elem(&snp_flows, &key) ||
 	    snp_is_resolver(&key.to))
 		return;
-	key.cookie = m->endpoint;
+	key.cookie = heard_by(m->endpoint, packet_netns(skb));
 	police_note_heard(snp_policy_head(tables), &key);
 }
 
@@ -319,6 +349,7 @@ static __always_inline int police_address(struct bpf_sock_addr *ctx, const struc
 		return 1;
 	c.ways = bpf_sk_storage_get(&snp_flow, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	c.key.cookie = bpf_get_socket_cookie(ctx);
+	c.netns_cookie = bpf_get_netns_cookie(ctx);
 	return police_flow(&c);
 }
 

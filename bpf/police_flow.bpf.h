@@ -18,9 +18,19 @@ struct police_case {
 	struct snp_flow_key key;    /* where to, and whose flow */
 	struct snp_flow_ways *ways; /* of its socket, or NULL */
 	__u64 cgroup_id;
-	__u32 by_call; /* by connect or sendmsg: no packet yet */
-	__u32 cut;     /* out: it was admitted before, and has just been refused */
+	__u64 netns_cookie; /* of its socket */
+	__u32 by_call;	    /* by connect or sendmsg: no packet yet */
+	__u32 cut;	    /* out: it was admitted before, and has just been refused */
 };
+
+/*
+ * Whose ear: the endpoint's, in one network namespace. In one that it made itself it can have anybody's
+ * address, and speak to itself from there.
+ */
+static __always_inline __u64 heard_by(__u32 endpoint, __u64 netns_cookie)
+{
+	return netns_cookie << 32 | endpoint;
+}
 
 /* In snp_heard: we began, under audit. What comes from there then is an answer, not a question. */
 #define HEARD_BEGUN (1ull << 63)
@@ -31,7 +41,8 @@ struct police_case {
  */
 static __always_inline int police_was_heard(const struct police_case *c, __u64 now_ns)
 {
-	struct snp_flow_key key = {.to = c->key.to, .cookie = c->who.endpoint};
+	struct snp_flow_key key = {.to = c->key.to,
+				   .cookie = heard_by(c->who.endpoint, c->netns_cookie)};
 	__u64 *heard_ns;
 
 	if (key.to.protocol != IPPROTO_UDP)
@@ -44,7 +55,8 @@ static __always_inline int police_was_heard(const struct police_case *c, __u64 n
 /* A datagram that enforce would refuse goes: its answers make no server of us. */
 static __always_inline void police_begun(const struct police_case *c, __u64 now_ns)
 {
-	struct snp_flow_key key = {.to = c->key.to, .cookie = c->who.endpoint};
+	struct snp_flow_key key = {.to = c->key.to,
+				   .cookie = heard_by(c->who.endpoint, c->netns_cookie)};
 	__u64 begun_ns = now_ns | HEARD_BEGUN;
 
 	if (key.to.protocol == IPPROTO_UDP)

@@ -21,6 +21,7 @@
 struct segment {
 	__u32 off, len, seq;
 	__u32 syn;
+	__u32 urgent; /* a byte of it is not in the stream for its receiver (RFC 6093) */
 };
 
 /* 0, or -1: no TCP that can be read. Not inlined: for its stack. */
@@ -51,6 +52,7 @@ static __attribute__((noinline)) int segment_read(struct __sk_buff *skb, struct 
 	s->off = off;
 	s->len = skb->len - off;
 	s->syn = tcp.syn;
+	s->urgent = tcp.urg && !tcp.rst;
 	s->seq = bpf_ntohl(tcp.seq) + tcp.syn;
 	return 0;
 }
@@ -220,6 +222,8 @@ static __always_inline int police_tcp(struct __sk_buff *skb)
 	open = snp_policy_head(tables)->mode != SNP_MODE_ENFORCE;
 	if (segment_read(skb, &seg))
 		return open;
+	if (seg.urgent)
+		return police_no_question(skb, 1) == POLICE_GO;
 	if (!seg.len && !seg.syn)
 		return 1;
 	if (sk)

@@ -55,11 +55,20 @@ struct in6_addr___words {
 	} in6_u;
 } SNP_OF_KERNEL;
 
+struct net {
+	__u64 net_cookie;
+} SNP_OF_KERNEL;
+
+typedef struct {
+	struct net *net;
+} SNP_OF_KERNEL possible_net_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	struct in6_addr___words skc_v6_daddr;
+	possible_net_t skc_net;
 } SNP_OF_KERNEL;
 
 struct sock {
@@ -77,6 +86,17 @@ struct tcp_sock;
 /* Not there where the kernel has no MPTCP. */
 struct mptcp_sock {
 	struct sock *first;
+} SNP_OF_KERNEL;
+
+struct sk_buff {
+	__u32 data_len; /* bytes in pages */
+	__u32 end;
+	unsigned char *head;
+	struct sock *sk;
+} SNP_OF_KERNEL;
+
+struct skb_shared_info {
+	__u8 flags; /* SKBFL_* */
 } SNP_OF_KERNEL;
 
 struct socket {

@@ -31,7 +31,7 @@ struct snp_flow_ways {
 /* Key of snp_flows (more flows of a socket) and of snp_heard (who sent a datagram to an endpoint). */
 struct snp_flow_key {
 	struct snp_flow_to to;
-	__u64 cookie; /* of the socket; snp_heard: number of the endpoint */
+	__u64 cookie; /* of the socket; snp_heard: heard_by() */
 };
 SNP_ASSERT(sizeof(struct snp_flow_key) == 32, "snp_flow_key is a map key");
 
