@@ -194,8 +194,9 @@ static __always_inline enum police police_packet(struct __sk_buff *skb)
 	if (is.tcp && !is.begins && !raw && !(c.ways && flow_of(c.ways, &c.key.to)) &&
 	    !(is.routed && sk && packet_strays(skb, sk, &c.key.to)))
 		return POLICE_GO;
-	c.netns_cookie = packet_netns(skb);
-	c.key.cookie = bpf_get_socket_cookie(skb);
+	if (c.key.to.protocol == IPPROTO_UDP)
+		c.netns_cookie = packet_netns(skb);
+	c.key.cookie = SNP_FLOW_OF(bpf_get_socket_cookie(skb), SNP_ENDPOINT_PLACE(c.who.endpoint));
 	if (police_flow(&c))
 		return POLICE_GO;
 	if (c.cut && is.tcp)
@@ -312,7 +313,7 @@ static __always_inline void police_hears(struct __sk_buff *skb)
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
 	ways = sk ? bpf_sk_storage_get(&snp_flow, sk, 0, 0) : NULL;
-	key.cookie = bpf_get_socket_cookie(skb);
+	key.cookie = SNP_FLOW_OF(bpf_get_socket_cookie(skb), SNP_ENDPOINT_PLACE(m->endpoint));
 	/* What answers us is no question, even if policy has ended the flow since. */
 	if ((ways && flow_of(ways, &key.to)) || bpf_map_lookup_elem(&snp_flows, &key) ||
 	    snp_is_resolver(&key.to))
@@ -348,7 +349,7 @@ static __always_inline int police_address(struct bpf_sock_addr *ctx, const struc
 	if (police_is_here(&at->addr) || snp_is_resolver(&c.key.to))
 		return 1;
 	c.ways = bpf_sk_storage_get(&snp_flow, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	c.key.cookie = bpf_get_socket_cookie(ctx);
+	c.key.cookie = SNP_FLOW_OF(bpf_get_socket_cookie(ctx), SNP_ENDPOINT_PLACE(c.who.endpoint));
 	c.netns_cookie = bpf_get_netns_cookie(ctx);
 	return police_flow(&c);
 }

@@ -153,6 +153,20 @@ static __always_inline int flow_claim(struct snp_flow *f, const struct judge *j)
 	return !f->used_s && !__sync_val_compare_and_swap(&f->used_s, 0, now_s);
 }
 
+/* To the table of all, while its endpoint has room there. 0, or -1. */
+static __always_inline int flow_add(const struct snp_flow_key *key, const struct snp_flow *f)
+{
+	__u32 place = SNP_FLOW_PLACE(key->cookie);
+	__u64 *made = bpf_map_lookup_elem(&snp_flows_made, &place);
+	__u64 *gone = bpf_map_lookup_elem(&snp_flows_gone, &place);
+
+	if (!made || !gone || (__s64)(*made - *gone) >= SNP_FLOWS_SHARE ||
+	    bpf_map_update_elem(&snp_flows, key, f, BPF_NOEXIST))
+		return -1;
+	__sync_fetch_and_add(made, 1);
+	return 0;
+}
+
 /*
  * Remember an admitted flow where there is room: a way of its socket, or the table of all. A TCP socket
  * has one at a time, and the kernel holds it locked.
@@ -173,7 +187,7 @@ flow_keep(struct snp_flow_ways *ways, const struct snp_flow_key *key, struct jud
 			return;
 		}
 	flow_write(&j->fresh, j, v);
-	if (bpf_map_update_elem(&snp_flows, key, &j->fresh, BPF_ANY))
+	if (bpf_map_update_elem(&snp_flows, key, &j->fresh, BPF_EXIST) && flow_add(key, &j->fresh))
 		snp_count(SNP_STAT_FLOWS_FULL);
 }
 

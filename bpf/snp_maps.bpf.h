@@ -166,11 +166,21 @@ SNP_MAP struct snp_stream_map snp_stream SEC(".maps");
 
 struct snp_flows_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, SNP_FLOWS_MAX);
 	__type(key, struct snp_flow_key);
 	__type(value, struct snp_flow);
 };
 SNP_MAP struct snp_flows_map snp_flows SEC(".maps");
+
+/* By an endpoint's place, how many rows of snp_flows were ever made, and taken away: by the kernel, by the daemon. */
+struct snp_flows_count_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SNP_ENDPOINTS_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+SNP_MAP struct snp_flows_count_map snp_flows_made SEC(".maps");
+SNP_MAP struct snp_flows_count_map snp_flows_gone SEC(".maps");
 
 struct snp_heard_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

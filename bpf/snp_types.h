@@ -17,7 +17,7 @@
  * The layout of everything pinned under state.bpffs, as one number: a change
  * of any shared struct or map raises it.
  */
-#define SNP_LAYOUT 8
+#define SNP_LAYOUT 9
 
 /* An IPv6 address in network order, or an IPv4 one as ::ffff:a.b.c.d (RFC 4291 2.5.5.2). */
 struct snp_addr {

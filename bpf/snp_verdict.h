@@ -31,9 +31,21 @@ struct snp_flow_ways {
 /* Key of snp_flows (more flows of a socket) and of snp_heard (who sent a datagram to an endpoint). */
 struct snp_flow_key {
 	struct snp_flow_to to;
-	__u64 cookie; /* of the socket; snp_heard: heard_by() */
+	__u64 cookie; /* SNP_FLOW_OF(); snp_heard: heard_by() */
 };
 SNP_ASSERT(sizeof(struct snp_flow_key) == 32, "snp_flow_key is a map key");
+
+/* Of a socket, by its cookie (they are given out in turn), of the endpoint at a place. */
+#define SNP_FLOW_PLACE_SHIFT	   52
+#define SNP_FLOW_OF(cookie, place) ((cookie) | (__u64)(place) << SNP_FLOW_PLACE_SHIFT)
+#define SNP_FLOW_PLACE(cookie)	   ((__u32)((cookie) >> SNP_FLOW_PLACE_SHIFT))
+
+/*
+ * Rows of snp_flows, and how many of them one endpoint may have: what it fills is not all. It has as many as
+ * snp_flows_made says less snp_flows_gone.
+ */
+#define SNP_FLOWS_MAX	16384
+#define SNP_FLOWS_SHARE (SNP_FLOWS_MAX / 4)
 
 /* Key of snp_verdicts: how often each verdict fell, by endpoint. */
 struct snp_verdict_key {

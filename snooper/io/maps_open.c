@@ -254,6 +254,8 @@ static int prepare(struct maps *m, const struct snp_conf *conf)
 		{m->skel->maps.snp_flow, 0},
 		{m->skel->maps.snp_stream, 0},
 		{m->skel->maps.snp_flows, 0},
+		{m->skel->maps.snp_flows_made, 0},
+		{m->skel->maps.snp_flows_gone, 0},
 		{m->skel->maps.snp_heard, 0},
 		{m->skel->maps.snp_verdicts, 0},
 		{m->skel->maps.snp_hits, 0},

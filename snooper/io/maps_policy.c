@@ -276,6 +276,18 @@ int maps_collect_rows(struct maps *m, enum maps_table table, struct maps_pos *po
 	return r;
 }
 
+/* A row of the endpoint at this place is gone: we alone write that. */
+static void flow_gone(struct maps *m, __u32 place)
+{
+	int fd = MAP_FD(m, snp_flows_gone);
+	__u64 n;
+
+	if (bpf_map_lookup_elem(fd, &place, &n))
+		return;
+	n++;
+	bpf_map_update_elem(fd, &place, &n, BPF_ANY);
+}
+
 int maps_collect_flows(struct maps *m, struct maps_pos *pos, uint32_t budget, uint64_t now_ns,
 		       uint64_t idle_ns)
 {
@@ -285,8 +297,9 @@ int maps_collect_flows(struct maps *m, struct maps_pos *pos, uint32_t budget, ui
 	int fd = MAP_FD(m, snp_flows), r = batch(fd, pos, keys, flows, &n);
 
 	for (__u32 i = 0; r >= 0 && i < n; i++)
-		if (flows[i].used_s + idle_ns / 1000000000 + 1 < now_ns / 1000000000)
-			bpf_map_delete_elem(fd, &keys[i]);
+		if (flows[i].used_s + idle_ns / 1000000000 + 1 < now_ns / 1000000000 &&
+		    !bpf_map_delete_elem(fd, &keys[i]))
+			flow_gone(m, SNP_FLOW_PLACE(keys[i].cookie));
 	return r;
 }
 
