@@ -142,6 +142,7 @@ def test_3_10_an_idle_flow_needs_its_name_again(world):
     assert 'deny-expired' in refusals(daemon)
 
 
+@pytest.mark.long
 def test_3_10_what_is_learned_stays_while_the_host_is_up_for_less_than_grace(world):
     """What is over is looked for before the boot then: nothing is, and what is learned stays."""
     daemon = start(world, policy(names('long.policed.test') + DNS_ANY), changes={'policy': {'grace': '365d'}})

@@ -58,6 +58,7 @@ def counted(daemon, name):
     return sum(row['formatted']['value'] for row in bpftool('map', 'dump', 'pinned', f'{daemon.bpffs}/{name}'))
 
 
+@pytest.mark.long
 def test_3_15_a_share_is_given_back(world):
     """What is idle is taken away, and counts no more."""
     daemon = start(world, WIDE, changes={'policy': {'live_flow_idle': '1s'}}, endpoints=(('greedy', 'greedy', {'app': 'greedy'}),))
