@@ -15,7 +15,7 @@ VERSION := $(shell cat VERSION)
 
 CPPFLAGS += -iquote . -iquote $(O) -D_GNU_SOURCE -DSNP_VERSION='"$(VERSION)"'
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
-CFLAGS   += -std=gnu11 -g $(WARN)
+CFLAGS   += -std=gnu11 -g -pthread $(WARN)
 CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 CFLAGS_debug   := -O0
 CFLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer

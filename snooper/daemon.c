@@ -18,6 +18,7 @@
 #include "snooper/base/clock.h"
 #include "snooper/base/log.h"
 #include "snooper/core/text.h"
+#include "snooper/daemon_learn.h"
 #include "snooper/daemon_lines.h"
 #include "snooper/daemon_metrics.h"
 #include "snooper/daemon_reload.h"
@@ -25,10 +26,8 @@
 #include "snooper/io/confine.h"
 #include "snooper/io/endpoints.h"
 #include "snooper/io/host_addrs.h"
-#include "snooper/io/kconf.h"
 #include "snooper/io/links.h"
 #include "snooper/io/metrics_http.h"
-#include "snooper/io/proxy_seed.h"
 #include "snooper/io/sock_destroy.h"
 
 #define RING_TURN	256 /* records taken in one turn of the loop */
@@ -79,6 +78,12 @@ static void start_scan(struct daemon *d)
 
 	daemon_scan_start(d);
 	event_add(d->scanning, &now);
+}
+
+void daemon_scan_for_lost(struct daemon *d)
+{
+	d->scan.for_lost = true;
+	start_scan(d);
 }
 
 /* Note which counters grew. Returns how many news records the ring lost since the last look. */
@@ -151,11 +156,16 @@ static void follow_proxy_cgroup(struct daemon *d, uint64_t now_ns)
 	if (!d->conf->proxy.cgroup || links_cgroup(d->conf->proxy.cgroup, &id, &level) < 0 ||
 	    id == d->proxy_cgroup_id || now_ns < d->attach_again_ns)
 		return;
+	/* The worker goes by the endpoints as they are. */
+	if (d->reload || d->policy.is_following)
+		return;
 	log_info("event=proxy-cgroup path=%s id=%" PRIu64, d->conf->proxy.cgroup, id);
 	d->attach_again_ns = 0;
-	if (daemon_apply(d, NULL, &why) < 0) {
+	if (daemon_apply(d, &why) < 0) {
 		log_err("event=attach-failed reason=\"%s\"", why.text);
 		d->attach_again_ns = clock_boot_ns() + RETRY_NS;
+	} else {
+		daemon_settle(d);
 	}
 }
 
@@ -196,7 +206,10 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 			 lost);
 	if (lost || now_ns - d->scan.started_ns > SCAN_EVERY_NS) {
 		daemon_untrusted_look(d, d->stats, now_ns);
-		start_scan(d);
+		if (lost)
+			daemon_scan_for_lost(d);
+		else
+			start_scan(d);
 	}
 	follow_proxy_cgroup(d, now_ns);
 	settle_what_was_missed(d, now_ns);
@@ -207,10 +220,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 
 static void on_reload(evutil_socket_t fd, short what, void *ctx)
 {
-	SNP_CLEANUP(snp_freep)
-	char *errors = NULL;
-
-	daemon_reload(ctx, &errors);
+	daemon_reload(ctx, 0);
 }
 
 static void on_stop(evutil_socket_t sig, short what, void *ctx)
@@ -270,6 +280,8 @@ static int start_loop(struct daemon *d)
 		r = add_event(d, &d->scanning, -1, 0, on_scanning, 0);
 	if (!r)
 		r = add_event(d, &d->expiring, -1, 0, on_expiring, 0);
+	if (!r)
+		r = daemon_reload_init(d);
 	if (!r)
 		r = add_event(d, &d->ring, maps_ring_fd(d->maps), EV_READ | EV_PERSIST, on_ring, 0);
 	if (!r)
@@ -335,9 +347,11 @@ static void fini(struct daemon *d)
 	struct event **events[] = {&d->ring,   &d->drain,   &d->tick,	&d->scanning, &d->expiring,
 				   &d->sighup, &d->sigterm, &d->sigint, &d->watchdog};
 
+	worker_free(d->worker);
 	metrics_http_free(d->metrics);
 	export_free(d->export);
 	daemon_reconcile_stop(d);
+	daemon_reload_fini(d);
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (*events[i])
 			event_free(*events[i]);
@@ -361,7 +375,6 @@ static void fini(struct daemon *d)
 
 static int start(struct daemon *d, struct policy *policy_take, struct maps_problem *why)
 {
-	struct policy_change policy = {.take = policy_take};
 	int r = maps_open(d->conf, &d->maps, why);
 
 	if (r < 0) {
@@ -378,8 +391,7 @@ static int start(struct daemon *d, struct policy *policy_take, struct maps_probl
 		strcpy(why->text, "cannot start the loop");
 		return -ENOMEM;
 	}
-	r = daemon_apply(d, &policy, why);
-	policy_free(policy.take); /* what failed came before it */
+	r = daemon_apply_first(d, policy_take, why);
 	if (r < 0)
 		return r;
 	r = daemon_reconcile_start(d);
@@ -395,7 +407,9 @@ static int start(struct daemon *d, struct policy *policy_take, struct maps_probl
 	daemon_scan_start(d);
 	while (daemon_scan_step(d))
 		;
-	daemon_policy_look_again(d);
+	daemon_policy_look_start(d);
+	while (daemon_policy_look_step(d))
+		;
 	on_expiring(-1, 0, d);
 	why->text[0] = 0;
 	r = start_export(d);
@@ -442,7 +456,12 @@ int daemon_run(const char *conf_path, struct snp_conf *conf_take, struct policy 
 	d.started_ns = clock_boot_ns();
 	r = start(&d, policy_take, &why);
 	if (!r)
-		r = confine_self();
+		r = confine_privileges();
+	/* Between the two: it has no more rights than we, and making threads is no call of the list. */
+	if (!r)
+		r = worker_new(d.base, &d.worker);
+	if (!r)
+		confine_calls();
 	if (r < 0) {
 		if (why.text[0])
 			log_err("event=start-failed reason=\"%s\"", why.text);

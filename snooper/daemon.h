@@ -2,7 +2,7 @@
 /*
  * daemon.h - the daemon's pipeline: news from the kernel, the cache, its face.
  *
- * One loop, one thread. daemon.c owns the event_base and every event;
+ * One loop, one thread, and a worker's for what takes long (io/worker.h). daemon.c owns the event_base and every event;
  * daemon_learn.c fills and empties the cache; daemon_show.c answers callers,
  * daemon_metrics.c Prometheus.
  */
@@ -25,6 +25,7 @@ struct endpoints;
 struct event;
 struct event_base;
 struct metrics_http;
+struct reload;
 
 /* A full reading of the maps, in slices: at start, after lost news, and now and then. */
 enum scan_stage {
@@ -39,7 +40,8 @@ enum scan_stage {
 struct scan {
 	enum scan_stage stage;
 	struct maps_pos pos;
-	bool again; /* asked for while it ran */
+	bool again;    /* asked for while it ran */
+	bool for_lost; /* news was lost, and is read by it */
 	uint64_t started_ns;
 	uint64_t collected, put_back; /* since start of the daemon */
 };
@@ -61,7 +63,11 @@ struct daemon {
 	struct metrics_http *metrics; /* NULL: off */
 	struct event_base *base;
 	struct event *ring, *drain, *tick, *scanning, *expiring, *sighup, *sigterm, *sigint,
-		*watchdog;
+		*watchdog, *looking;
+	struct worker *worker;
+	struct reload *reload;	/* under way; NULL: none */
+	uint64_t reload_number; /* of the last caller who asked for one */
+	bool reload_again;	/* somebody did since it began */
 	uint64_t started_ns;
 	uint32_t proxy_generation;
 	uint64_t proxy_cgroup_id; /* that the programs are attached to, 0: none */
@@ -99,12 +105,6 @@ struct daemon {
  * snooperd(8).
  */
 int daemon_run(const char *conf_path, struct snp_conf *conf_take, struct policy *policy_take);
-
-/* daemon_learn.c */
-void daemon_news(void *ctx, const struct snp_event *e);
-void daemon_scan_start(struct daemon *d);
-bool daemon_scan_step(struct daemon *d);  /* false: the scan is done */
-uint64_t daemon_expire(struct daemon *d); /* when to call again, UINT64_MAX: not before news */
 
 /* daemon_export.c: who is refused there, and the certificates of the face on TCP. */
 void daemon_audit(void *ctx, enum grpc_count why, const char *peer, const char *detail,

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* daemon_learn.c - from the maps to the cache: news as they come, scans for what was missed. */
+#include "snooper/daemon_learn.h"
+
 #include <errno.h>
 
 #include "snooper/base/clock.h"
 #include "snooper/base/log.h"
-#include "snooper/daemon.h"
 #include "snooper/io/maps_policy.h"
 
 #define SCAN_SLICE   512 /* rows: a slice: well under a millisecond */
 #define EXPIRE_FACTS 512 /* at two look-ups each */
+#define DRAIN_SLICE  256 /* records of the ring */
 
 /* How long a name without a fact is kept: until it was asked for. */
 #define NO_FACT_NS (15 * SNP_NS_PER_S)
@@ -90,6 +91,29 @@ void daemon_news(void *ctx, const struct snp_event *e)
 	}
 	if (news)
 		daemon_reconcile_news(d, &e->name);
+}
+
+size_t daemon_news_most(const struct daemon *d)
+{
+	return d->conf->limits.ring_bytes / SNP_EVENT_HEADER;
+}
+
+bool daemon_news_is_old(struct daemon *d, size_t *left)
+{
+	uint64_t stats[SNP_STAT_MAX];
+	bool more;
+
+	if (!*left)
+		return d->scan.for_lost;
+	more = maps_ring_consume(d->maps, DRAIN_SLICE) == -EAGAIN;
+	*left -= *left < DRAIN_SLICE ? *left : DRAIN_SLICE;
+	if (more && *left)
+		return true;
+	*left = 0;
+	if (!maps_stats(d->maps, stats) &&
+	    stats[SNP_STAT_RING_LOST] != d->stats[SNP_STAT_RING_LOST])
+		daemon_scan_for_lost(d);
+	return d->scan.for_lost;
 }
 
 /* A row of the maps, as the cache has it. */
@@ -206,6 +230,8 @@ bool daemon_scan_step(struct daemon *d)
 	s->stage = s->stage == SCAN_FLOWS ? SCAN_IDLE : s->stage + 1;
 	if (s->stage == SCAN_IDLE && s->again)
 		daemon_scan_start(d); /* news was lost behind where it had been */
+	else if (s->stage == SCAN_IDLE)
+		s->for_lost = false;
 	return s->stage != SCAN_IDLE;
 }
 

@@ -31,6 +31,7 @@ static void write_metrics(void *ctx, struct metrics_text *t)
 		.watches = export_watches(d->export)->watches,
 		.watch_lost = export_watches(d->export)->watch_lost,
 		.verdict_watches = export_watches(d->export)->verdict_watches,
+		.reloads_waiting = export_watches(d->export)->reloads_waiting,
 		.untrusted_aged = d->untrusted.aged,
 		.log_lost = log_lost(),
 		.collected = d->scan.collected,

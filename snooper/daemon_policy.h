@@ -1,77 +1,131 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * daemon_policy.h - the policy in force: read, compiled, published; and what it says of a name.
+ * daemon_policy.h - the policy in force, what it says of a name, and how another one comes in force.
  *
- * A reload goes in two steps (core/policy_compile.h), and what is learned is looked at again
- * between them: an address that both policies allow is usable throughout.
+ * Loop thread only, but for what says otherwise. A change of policy goes in two steps
+ * (core/policy_change.h), and what is learned is looked at again between them: an address
+ * that both policies allow is usable throughout. What a change is made from, nothing but
+ * its own steps changes: so a thread may read it.
  */
 #ifndef SNP_DAEMON_POLICY_H
 #define SNP_DAEMON_POLICY_H
 
 #include "bpf/snp_verdict.h"
-#include "snooper/core/policy_compile.h"
+#include "snooper/core/policy_change.h"
 #include "snooper/io/conf_diag.h"
 #include "snooper/io/maps.h"
+#include "snooper/io/worker.h"
 
 struct daemon;
+struct policy_change;
+
+/* How far all that is known was looked at again (daemon_policy_look.c). */
+struct policy_looking {
+	uint64_t cursor;
+	struct snp_name_key *scopes; /* of the name it is at */
+	size_t n, room, next;
+	uint32_t facts; /* of that scope, still to be looked at */
+	bool is_within; /* it was begun */
+};
 
 struct daemon_policy {
-	struct policy *policy; /* in force; NULL: none */
-	struct policy *before; /* what was, for a reload that fails later */
-	struct policy_ids *ids;
-	struct policy_names names;    /* of it, and of the one before */
-	struct match_tables automata; /* of names */
-	struct snp_addr *host;	      /* our own addresses, as it was compiled with */
+	struct policy *policy;	 /* in force; NULL: none, or none that we have read */
+	struct policy_made made; /* with it; of its tables, those of `side` are in force */
+	enum policy_side side;
+	struct snp_addr *host; /* our own addresses, as it was compiled with */
 	size_t n_host;
-	uint32_t generation; /* the last that was put in force, by us or an earlier daemon */
+	const struct policy_change *next; /* that is coming in force; NULL: none */
+	struct policy_looking looking;
+	uint32_t generation; /* the last that was made, by us or an earlier daemon */
 	uint32_t in_force;   /* 0: none is */
-	uint8_t *tables;     /* ... region SNP_POLICY_TABLES of it, all of it; NULL: none is */
-	size_t n_selectors;  /* of the policy in force */
 	bool unread; /* the files could not be read at start: what an earlier daemon put in force stays */
 	bool locked; /* it could not be read at start: its endpoints may do nothing (policy.on_error) */
 	int destroy_fd;	       /* sock_destroy.h, from 1; 0: none */
 	uint64_t cut, not_cut; /* connections ended; those of other network namespaces, or gone */
 	uint64_t followed_ns;  /* when our own addresses were last looked at */
+	bool is_following;     /* ... and are being looked at */
 	uint64_t load_took_ns; /* the last time that one was put in force */
 	uint64_t loaded_ns, given, not_given; /* when; rows written for what was known before */
 };
 
-/* What is to be put in force: NULL: it could not be read. */
+/* --- daemon_policy_change.c --- */
+
+/* From the policy in force to another one. */
 struct policy_change {
-	struct policy *take;
-	bool applied; /* out: it was put in force, and can be undone */
+	struct policy *take; /* the next; NULL: it could not be read, at start */
+	uint64_t began_ns;
+	bool locked, nobody; /* nothing is allowed; there is nobody to be judged */
+	bool has_step;	     /* the one in force is put in force once more, with names of both */
+	struct policy_made made;
+	struct snp_addr *host;
+	size_t n_host;
+	int fd[POLICY_SIDES]; /* generations in the kernel, from 1; 0: none */
+	uint32_t generation[POLICY_SIDES];
+	/* what it took the place of */
+	struct policy *old;
+	struct policy_made old_made;
 };
 
-/* What conf's directory holds, checked whole. 0 and *out; else as policy_yaml.h, told in diag. */
+/* daemon_files.c: what conf's directory holds, checked whole. 0 and *out; else as policy_yaml.h, told in diag. */
 int daemon_policy_read(const struct snp_conf *conf, struct policy **out, struct conf_diag *diag);
 
-/* Put a policy in force; NULL: it could not be read, at start. 0; -errno and *why: what was stays. */
-int daemon_policy_apply(struct daemon *d, struct policy *take, struct maps_problem *why);
+/*
+ * Everything that can fail: c->take compiled for conf, and put into the kernel beside what is in
+ * force. By any thread. 0, or -errno and *why. c is for policy_change_fini() in any case.
+ */
+int policy_change_prepare(const struct daemon *d, const struct snp_conf *conf,
+			  struct policy_change *c, struct maps_problem *why);
+/* By any thread: a side comes in force. 0 or -errno. Then, on the loop's, take note of it. */
+int policy_change_publish(const struct daemon *d, const struct policy_change *c,
+			  enum policy_side side);
+void policy_change_taken(struct daemon *d, struct policy_change *c, enum policy_side side);
+/* By any thread. */
+void policy_change_fini(struct policy_change *c);
 
-/* The one before the last that was applied, again. */
-void daemon_policy_undo(struct daemon *d);
+/* At start: take comes in force; NULL: it could not be read. 0, or -errno and *why. */
+int daemon_policy_start(struct daemon *d, struct policy *take, struct maps_problem *why);
 
-/* Our own addresses may have changed: what toEntities means follows them. Now and then. */
-void daemon_policy_follow(struct daemon *d, uint64_t now_ns);
+/* --- daemon_policy_look.c --- */
 
-/* Look at all that is known again: what was learned under an older generation, or before us. */
-void daemon_policy_look_again(struct daemon *d);
+/*
+ * Look at all that is known again: what was learned under an older generation, or before us. By
+ * what is coming in force, or else is. In slices: false when there is no more.
+ */
+void daemon_policy_look_start(struct daemon *d);
+bool daemon_policy_look_step(struct daemon *d);
 /* A fact of another origin than the kernel: what policy makes of it. */
 void daemon_policy_grant(struct daemon *d, const struct snp_name_key *key,
 			 const struct snp_addr *addr, uint64_t expiry_ns);
 
+/* --- daemon_policy_follow.c: now and then --- */
+
+/* Our own addresses may have changed: what toEntities means follows them. */
+void daemon_policy_follow(struct daemon *d, uint64_t now_ns);
 /* The kernel refuses a connection that was there: have its owner know at once. */
 void daemon_policy_cut(void *ctx, const struct snp_event_cut *cut);
+
+/* --- daemon_policy.c: what it says of a name --- */
+
+/* One policy's automata, and what they give out. Borrowed. */
+struct policy_view {
+	const struct policy_names *names;
+	const struct match_tables *automata;
+	const uint8_t *tables; /* NULL: none is in force */
+	enum policy_side side;
+};
+struct policy_view daemon_policy_now(const struct daemon *d);
+/* What is coming in force; else what is. */
+struct policy_view daemon_policy_coming(const struct daemon *d);
 
 /* The toFQDNs selectors, as written, that a name matches: up to room of them. Borrowed. */
 size_t daemon_policy_selectors(const struct daemon *d, const uint8_t *wire, size_t len,
 			       const char **out, size_t room);
 /* Is there a policy that selects names at all? Else every name is as needed as another. */
 bool daemon_policy_exists(const struct daemon *d);
-/* Does it need a name: of an endpoint, and matched by toFQDNs? */
+/* Does what is coming, or in force, need a name: of an endpoint, and matched by toFQDNs? */
 bool daemon_policy_needs(const struct daemon *d, const struct snp_name_key *key,
 			 const uint8_t *wire, size_t len);
-/* What a canonical name matches in bank `bank`, by index in policy.names: NULL: nothing. */
+/* What a canonical name matches in bank `bank`, by index in made.names: NULL: nothing. */
 const uint32_t *daemon_policy_matched(const struct daemon *d, const uint8_t *wire, size_t len,
 				      size_t bank, size_t *n);
 /* The name of the endpoint whose scope it is, NULL: of none, or of all. */

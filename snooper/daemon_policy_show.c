@@ -42,8 +42,8 @@ static int count_begin(struct daemon *d, struct show_reading *r)
 {
 	free(r->names);
 	free(r->hits);
-	r->names = calloc(d->policy.names.n + 1, sizeof(*r->names));
-	r->hits = calloc(d->policy.names.n + 1, sizeof(*r->hits));
+	r->names = calloc(d->policy.made.names.n + 1, sizeof(*r->names));
+	r->hits = calloc(d->policy.made.names.n + 1, sizeof(*r->hits));
 	r->cursor = 0;
 	r->generation = d->policy.generation;
 	return r->names && r->hits ? 0 : -ENOMEM;
@@ -51,7 +51,7 @@ static int count_begin(struct daemon *d, struct show_reading *r)
 
 static void count_name(struct daemon *d, struct show_reading *r, const struct fqdn_name *name)
 {
-	for (size_t b = 0; b < d->policy.automata.n_banks; b++) {
+	for (size_t b = 0; b < d->policy.made.automata.n_banks; b++) {
 		size_t n = 0;
 		const uint32_t *set = daemon_policy_matched(d, name->wire, name->wire_len, b, &n);
 
@@ -68,10 +68,11 @@ struct hitting {
 static void on_hit(void *ctx, uint32_t identity, uint64_t n)
 {
 	const struct hitting *h = ctx;
-	const struct policy_names *names = &h->policy->names;
+	const struct policy_names *names = &h->policy->made.names;
 	size_t members;
-	const uint32_t *set =
-		h->policy->ids ? policy_ids_set(h->policy->ids, identity, &members) : NULL;
+	const uint32_t *set = h->policy->made.ids
+				      ? policy_ids_set(h->policy->made.ids, identity, &members)
+				      : NULL;
 
 	for (size_t i = 0; set && i < members; i++)
 		if (set[i] < names->n_selectors && names->by_selector[set[i]])
@@ -116,8 +117,8 @@ static bool show_summary(struct daemon *d, export_line_fn emit, void *emit_ctx)
 		.unread = p->unread,
 		.locked = p->locked,
 		.specs = p->policy ? p->policy->n_specs : 0,
-		.selectors = p->n_selectors,
-		.identities = p->ids ? policy_ids_end(p->ids) - 1 : 0,
+		.selectors = p->made.names.of[p->side],
+		.identities = p->made.ids ? policy_ids_end(p->made.ids) - 1 : 0,
 		.loaded_ms_ago = loaded_ms_ago(d),
 	};
 	maps_rows_held(d->maps, &line.summary.rows, &line.summary.slots);
@@ -160,7 +161,7 @@ static int show_endpoint(struct daemon *d, size_t i, export_line_fn emit, void *
 	SNP_CLEANUP(drop_specs)
 	struct specs specs = {.n = 0};
 	struct snp_policy_line line = {.kind = SNP_LINE_ENDPOINT};
-	const uint8_t *tables = d->policy.tables;
+	const uint8_t *tables = daemon_policy_now(d).tables;
 	uint32_t class = 0, flags = 0;
 
 	if (specs_of(d->policy.policy, &d->conf->endpoints[i], &specs))
@@ -202,17 +203,18 @@ static bool show_selector(struct daemon *d, const struct show_reading *r, size_t
 	static const char *const kinds[] = {[POLICY_MATCH_NAME] = "matchName",
 					    [POLICY_MATCH_PATTERN] = "matchPattern",
 					    [POLICY_MATCH_REGEX] = "matchRegex"};
-	const struct policy_name *n = &d->policy.names.at[i];
+	const struct policy_name *n = &d->policy.made.names.at[i];
+	const struct policy_use *use = &n->in[d->policy.side];
 	SNP_CLEANUP(snp_freep)
-	char *place = daemon_place_text(&n->at);
+	char *place = daemon_place_text(&use->at);
 	struct snp_policy_line line = {.kind = SNP_LINE_SELECTOR};
 
 	line.selector = (struct snp_policy_selector){
 		.text = n->text,
 		.kind = kinds[n->kind],
 		.policy = place,
-		.fqdn = n->fqdn_now,
-		.dns = n->dns_now,
+		.fqdn = use->fqdn,
+		.dns = use->dns,
 		.names = r->names[i],
 		.hits = r->hits[i],
 	};
@@ -222,11 +224,13 @@ static bool show_selector(struct daemon *d, const struct show_reading *r, size_t
 static void
 show_selectors(struct daemon *d, struct show_reading *r, export_line_fn emit, void *emit_ctx)
 {
-	const struct policy_names *names = &d->policy.names;
+	const struct policy_names *names = &d->policy.made.names;
 	bool room = true;
 
 	for (unsigned int done = 0; r->next < names->n && done < LINES_A_TURN && room; r->next++) {
-		if (!names->at[r->next].fqdn_now && !names->at[r->next].dns_now)
+		const struct policy_use *use = &names->at[r->next].in[d->policy.side];
+
+		if (!use->fqdn && !use->dns)
 			continue;
 		room = show_selector(d, r, r->next, emit, emit_ctx);
 		done++;

@@ -1,78 +1,106 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* daemon_reload.c - the steps of a reload, on the worker's thread and on the loop's. */
 #include "snooper/daemon_reload.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "snooper/base/cleanup.h"
 #include "snooper/base/log.h"
+#include "snooper/daemon_learn.h"
+#include "snooper/daemon_policy_made.h"
 #include "snooper/daemon_systemd.h"
-#include "snooper/io/conf_host.h"
 #include "snooper/io/conf_reload.h"
-#include "snooper/io/conf_yaml.h"
-#include "snooper/io/endpoints.h"
-#include "snooper/io/kconf.h"
-#include "snooper/io/links.h"
-#include "snooper/io/proxy_seed.h"
 #include "snooper/rpc/grpc_tls.h"
 
-/* After endpoints have their numbers, before anything of theirs is seen: no packet goes unjudged. */
-static int apply_policy(struct daemon *d, struct policy_change *policy, struct maps_problem *why)
-{
-	struct policy *take = policy->take;
+#define WAIT_US 1000
 
+struct reload {
+	struct worker_job job; /* first: it is what run() and done() get */
+	struct daemon *d;
+	uint64_t number;       /* callers up to it wait for this one */
+	struct snp_conf *conf; /* the next; once that is in force, the one before */
+	struct grpc_tls *tls;
+	struct policy_change policy;
 	int r;
+	bool is_read;		 /* the files had no errors */
+	bool is_published;	 /* the second step was taken */
+	char *errors;		 /* they had; NULL: why */
+	struct maps_problem why; /* it failed then */
+	size_t to_drain;	 /* records in the ring that may be older than the first step */
+};
 
-	policy->take = NULL;
-	r = daemon_policy_apply(d, take, why);
-	policy->applied = !r;
+static void begin(struct daemon *d);
+
+/* --- on the worker's thread --- */
+
+static int publish(struct reload *l, enum policy_side side)
+{
+	int r = policy_change_publish(l->d, &l->policy, side);
+
+	if (r)
+		snprintf(l->why.text, sizeof(l->why.text), "policy: the kernel did not take it: %s",
+			 strerror(-r));
 	return r;
 }
 
-int daemon_apply(struct daemon *d, struct policy_change *policy, struct maps_problem *why)
+/* The first step is what was in force, said in other words: nothing to be undone. */
+static void run_making(struct worker_job *job)
 {
-	struct snp_kconf *k = calloc(1, sizeof(*k));
-	const char *what = "";
-	int r;
+	struct reload *l = (struct reload *)job;
 
-	why->kernel = false;
-	strcpy(why->text, "out of memory");
-	if (!k)
-		return -ENOMEM;
-	r = kconf_build(d->conf, k, &what);
-	if (r < 0)
-		snprintf(why->text, sizeof(why->text), "%s: %s", what, strerror(-r));
-	if (!r) {
-		r = maps_configure(d->maps, k);
-		if (r < 0)
-			snprintf(why->text, sizeof(why->text), "cannot write the configuration: %s",
-				 strerror(-r));
-	}
-	if (!r)
-		r = endpoints_prepare(d->endpoints, d->maps, d->conf, d->policy.tables, why);
-	if (!r && policy)
-		r = apply_policy(d, policy, why);
-	if (!r)
-		r = links_attach(d->maps, d->conf, why);
-	if (!r) {
-		/* After the attachment: a cgroup made in between is known to the kernel side. */
-		endpoints_settle(d->endpoints, d->maps);
-		endpoints_audit(d->endpoints, d->maps);
-		d->settled_ns = clock_boot_ns();
-		d->proxy_generation = k->proxy_generation;
-		d->proxy_cgroup_id = k->proxy_cgroup_id;
-		/* After the attachment: a socket bound in between is counted by its bind. */
-		r = proxy_seed(d->maps, d->conf, k->proxy_generation);
-		if (r > 0)
-			log_info("event=proxy-sockets found=%d", r);
-		r = r < 0 ? r : 0;
-	}
-	if (!r)
-		endpoints_enforced(d->endpoints, d->maps, d->policy.tables);
-	free(k);
-	return r;
+	l->r = daemon_read_files(l->d, &l->conf, &l->policy.take, &l->tls, &l->errors);
+	if (l->r)
+		return;
+	l->is_read = true;
+	l->r = policy_change_prepare(l->d, l->conf, &l->policy, &l->why);
+	if (!l->r && l->policy.has_step)
+		l->r = publish(l, POLICY_BEFORE);
+	if (l->r)
+		policy_ground_back(l->d);
+}
+
+static void run_publishing(struct worker_job *job)
+{
+	struct reload *l = (struct reload *)job;
+
+	l->r = publish(l, POLICY_NEXT);
+}
+
+static void reload_free(struct reload *l)
+{
+	snp_conf_free(l->conf);
+	grpc_tls_free(l->tls);
+	policy_change_fini(&l->policy);
+	free(l->errors);
+	free(l);
+}
+
+/* What was replaced may be large: 10,000 selectors are as many allocations, and more. */
+static void run_freeing(struct worker_job *job)
+{
+	struct reload *l = (struct reload *)job;
+
+	policy_change_fini(&l->policy);
+}
+
+/* --- on the loop's --- */
+
+static void on_freed(struct worker_job *job)
+{
+	reload_free((struct reload *)job);
+}
+
+static void on_dropped(struct worker_job *job)
+{
+	struct reload *l = (struct reload *)job;
+
+	if (l->d->reload == l)
+		l->d->reload = NULL;
+	reload_free(l);
 }
 
 /* What cannot change while we run keeps its running value, and is named. */
@@ -88,87 +116,179 @@ static void tell_kept(const char *key, enum conf_reload how)
 			 key);
 }
 
-/* The file, and the certificates it names; anything wrong with them changes nothing. */
-static int read_next(struct daemon *d, struct snp_conf **next, struct policy **policy,
-		     struct grpc_tls **tls, char **errors)
+static void tell(const struct reload *l)
 {
-	struct conf_diag diag = {0};
-	SNP_CLEANUP(snp_freep)
-	char *why_tls = NULL;
-	int r = conf_read(d->conf_path, next, &diag);
-
-	if (!r)
-		r = conf_fill_from_host(*next, &diag);
-	if (!r)
-		r = daemon_policy_read(*next, policy, &diag);
-	if (diag.text) {
-		fputs(diag.text, stderr);
-		*errors = strdup(diag.text);
-	}
-	conf_diag_fini(&diag);
-	if (r || !d->conf->export.listen)
-		return r;
-	r = daemon_read_tls(*next, tls, &why_tls);
-	if (r) {
-		free(*errors);
-		*errors = snp_take(&why_tls);
-	}
-	return r;
+	if (!l->r)
+		log_info("event=reloaded file=%s", l->d->conf_path);
+	else if (l->is_read)
+		log_err("event=reload-failed reason=\"%s\" hint=\"the running configuration "
+			"stays\"",
+			l->why.text);
+	else
+		log_err("event=reload-refused file=%s hint=\"the running configuration stays\"",
+			l->d->conf_path);
 }
 
-static int put_in_force(struct daemon *d, struct snp_conf *next, struct policy_change *policy,
-			struct grpc_tls **tls, char **errors)
+static void finish(struct reload *l)
 {
-	struct snp_conf *was = d->conf;
+	struct daemon *d = l->d;
+
+	tell(l);
+	export_reloaded(d->export, l->number, l->r && !l->is_read ? -EINVAL : l->r,
+			l->is_read && l->r ? l->why.text : l->errors);
+	systemd_ready();
+	d->policy.next = NULL;
+	d->reload = NULL;
+	l->job.run = run_freeing;
+	l->job.done = on_freed;
+	worker_ask(d->worker, &l->job);
+	if (d->reload_again)
+		begin(d);
+}
+
+/* The configuration and its attachments go back; policy is what it was. */
+static void go_back(struct reload *l)
+{
+	struct daemon *d = l->d;
+	struct snp_conf *next = d->conf;
 	struct maps_problem why;
-	int r;
 
-	conf_reload_keep(was, next, tell_kept);
-	d->conf = next;
-	r = daemon_apply(d, policy, &why);
-	if (!r) {
-		if (*tls)
-			export_set_tls_take(d->export, snp_take(tls));
-		r = daemon_reconcile_changed(d, was);
-		log_set_level((enum log_level)next->log.level);
-		log_info("event=reloaded file=%s", d->conf_path);
-		snp_conf_free(was);
-		return r;
-	}
-	log_err("event=reload-failed reason=\"%s\" hint=\"the running configuration stays\"",
-		why.text);
-	free(*errors);
-	*errors = strdup(why.text);
-	conf_reload_keep(was, next, NULL);
-	d->conf = was;
-	if (policy->applied)
-		daemon_policy_undo(d);
-	if (daemon_apply(d, NULL, &why) < 0)
+	conf_reload_keep(l->conf, next, NULL);
+	d->conf = l->conf;
+	l->conf = next;
+	strcpy(why.text, "reconcile.servers");
+	if (daemon_reconcile_changed(d, next) < 0 || daemon_apply(d, &why) < 0)
 		log_err("event=reload-not-undone reason=\"%s\"", why.text);
-	snp_conf_free(next);
-	return r;
 }
 
-int daemon_reload(void *ctx, char **errors)
+static void go_on_looking(struct daemon *d, suseconds_t us)
+{
+	struct timeval wait = {.tv_usec = us};
+
+	event_add(d->looking, &wait);
+}
+
+static void on_published(struct worker_job *job)
+{
+	struct reload *l = (struct reload *)job;
+	struct daemon *d = l->d;
+
+	if (l->r) {
+		go_back(l);
+		finish(l);
+		return;
+	}
+	l->is_published = true;
+	policy_change_taken(d, &l->policy, POLICY_NEXT);
+	daemon_settle(d);
+	if (l->tls)
+		export_set_tls_take(d->export, snp_take(&l->tls));
+	log_set_level((enum log_level)d->conf->log.level);
+	if (l->policy.has_step || l->policy.nobody) {
+		finish(l);
+		return;
+	}
+	/* What was learned while nothing knew the next one's names. */
+	daemon_policy_look_start(d);
+	l->to_drain = daemon_news_most(d);
+	go_on_looking(d, 0);
+}
+
+static void on_looking(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
-	struct snp_conf *next = NULL;
-	struct policy_change policy = {.take = NULL};
-	struct grpc_tls *tls = NULL;
-	int r;
+	struct reload *l = d->reload;
 
-	*errors = NULL;
-	systemd_reloading();
-	if (read_next(d, &next, &policy.take, &tls, errors)) {
-		snp_conf_free(next);
-		log_err("event=reload-refused file=%s hint=\"the running configuration stays\"",
-			d->conf_path);
-		r = -EINVAL;
+	if (daemon_news_is_old(d, &l->to_drain)) {
+		go_on_looking(d, l->to_drain ? 0 : WAIT_US);
+	} else if (daemon_policy_look_step(d)) {
+		go_on_looking(d, 0);
+	} else if (l->is_published) {
+		finish(l);
 	} else {
-		r = put_in_force(d, next, &policy, &tls, errors);
+		l->job.run = run_publishing;
+		l->job.done = on_published;
+		worker_ask(d->worker, &l->job);
 	}
-	policy_free(policy.take);
-	grpc_tls_free(tls);
-	systemd_ready();
-	return r;
+}
+
+static void on_made(struct worker_job *job)
+{
+	struct reload *l = (struct reload *)job;
+	struct daemon *d = l->d;
+	struct snp_conf *next = l->conf;
+
+	if (l->r) {
+		finish(l);
+		return;
+	}
+	if (l->policy.has_step)
+		policy_change_taken(d, &l->policy, POLICY_BEFORE);
+	conf_reload_keep(d->conf, next, tell_kept);
+	l->conf = d->conf;
+	d->conf = next;
+	l->r = daemon_apply(d, &l->why);
+	if (!l->r) {
+		l->r = daemon_reconcile_changed(d, l->conf);
+		if (l->r)
+			snprintf(l->why.text, sizeof(l->why.text),
+				 "cannot ask reconcile.servers: %s", strerror(-l->r));
+	}
+	if (l->r) {
+		go_back(l);
+		finish(l);
+		return;
+	}
+	if (!l->policy.nobody)
+		d->policy.next = &l->policy;
+	l->to_drain = daemon_news_most(d);
+	daemon_policy_look_start(d);
+	go_on_looking(d, 0);
+}
+
+static void begin(struct daemon *d)
+{
+	struct reload *l = calloc(1, sizeof(*l));
+
+	systemd_reloading();
+	d->reload_again = false;
+	if (!l) {
+		log_err("event=reload-failed reason=\"out of memory\"");
+		export_reloaded(d->export, d->reload_number, -ENOMEM, NULL);
+		systemd_ready();
+		return;
+	}
+	l->d = d;
+	l->number = d->reload_number;
+	l->job.run = run_making;
+	l->job.done = on_made;
+	l->job.drop = on_dropped;
+	d->reload = l;
+	worker_ask(d->worker, &l->job);
+}
+
+void daemon_reload(void *ctx, uint64_t number)
+{
+	struct daemon *d = ctx;
+
+	if (number > d->reload_number)
+		d->reload_number = number;
+	if (d->reload)
+		d->reload_again = true;
+	else
+		begin(d);
+}
+
+int daemon_reload_init(struct daemon *d)
+{
+	d->looking = event_new(d->base, -1, 0, on_looking, d);
+	return d->looking ? 0 : -ENOMEM;
+}
+
+void daemon_reload_fini(struct daemon *d)
+{
+	if (d->looking)
+		event_free(d->looking);
+	if (d->reload)
+		reload_free(d->reload);
 }

@@ -1,20 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* daemon_reload.h - put a configuration in force, at start and on SIGHUP. */
+/*
+ * daemon_reload.h - put a configuration in force, at start, on SIGHUP, and when a caller asks.
+ *
+ *   read, compile, first step of policy (worker) ─► configure, attach ─► look again, in slices ─►
+ *   second step of policy (worker) ─► settle, answer
+ *
+ * Everything that can fail comes before the second step: what goes back then is the configuration and its
+ * attachments, and policy is what it was.
+ */
 #ifndef SNP_DAEMON_RELOAD_H
 #define SNP_DAEMON_RELOAD_H
 
 #include "snooper/daemon.h"
 
-/*
- * Put d->conf in force in the kernel: its values, the policy (NULL: as it is), then its
- * attachments.
- */
-int daemon_apply(struct daemon *d, struct policy_change *policy, struct maps_problem *why);
+struct grpc_tls;
 
 /*
- * Read the file again and apply what can change live; say what cannot. A file
- * with errors changes nothing: -EINVAL, and *errors (malloc'd) has them all.
+ * Everything that a reload reads. 0; -errno, and *errors (NULL: out of memory) tells all of them. What
+ * was read is the caller's in any case.
  */
-int daemon_reload(void *ctx, char **errors);
+int daemon_read_files(const struct daemon *d, struct snp_conf **conf, struct policy **policy,
+		      struct grpc_tls **tls, char **errors);
+
+/* Put d->conf in force in the kernel: its values, and its attachments. Policy stays. */
+int daemon_apply(struct daemon *d, struct maps_problem *why);
+/* The cgroups and sockets that are there, after it. */
+void daemon_settle(struct daemon *d);
+/* All of it at start, with the first policy (NULL: it could not be read). */
+int daemon_apply_first(struct daemon *d, struct policy *take, struct maps_problem *why);
+
+/*
+ * Read the file again and apply what can change live; say what cannot. A file with errors
+ * changes nothing. Whoever asks while one is under way is answered by the next one, which
+ * is one for all of them. number: of the caller, for export_reloaded(); 0: none waits.
+ */
+void daemon_reload(void *ctx, uint64_t number);
+
+int daemon_reload_init(struct daemon *d);  /* 0 or -ENOMEM */
+void daemon_reload_fini(struct daemon *d); /* when the worker is gone */
 
 #endif

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static enum log_level threshold = LOG_LEVEL_INFO;
-
-static uint64_t lost;
+/* By any thread. */
+static _Atomic enum log_level threshold = LOG_LEVEL_INFO;
+static _Atomic uint64_t lost;
 
 static const struct {
 	const char *word;

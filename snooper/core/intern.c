@@ -135,6 +135,25 @@ int intern_put(struct intern *t, uint32_t number, const void *bytes, size_t len)
 	return 0;
 }
 
+struct intern *intern_copy(const struct intern *t)
+{
+	struct intern *copy = intern_new(t->last);
+	size_t len;
+
+	if (!copy)
+		return NULL;
+	for (uint32_t i = 1; i < t->end; i++) {
+		const void *bytes = intern_bytes(t, i, &len);
+
+		if (bytes && intern_put(copy, i, bytes, len)) {
+			intern_free(copy);
+			return NULL;
+		}
+	}
+	copy->end = t->end;
+	return copy;
+}
+
 uint32_t intern_add(struct intern *t, const void *bytes, size_t len)
 {
 	uint32_t number = intern_find(t, bytes, len);

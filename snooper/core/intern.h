@@ -17,6 +17,7 @@ struct intern; /* opaque; intern.c */
 
 struct intern *intern_new(uint32_t last); /* the highest number to be given. NULL: out of memory */
 void intern_free(struct intern *t);
+struct intern *intern_copy(const struct intern *t); /* NULL: out of memory */
 
 /* The number of the bytes, given now if they are new. 0: out of memory, or of numbers. */
 uint32_t intern_add(struct intern *t, const void *bytes, size_t len);

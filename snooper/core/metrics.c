@@ -95,6 +95,9 @@ static void write_grpc(const struct snp_metrics *m, struct metrics_text *t)
 	metrics_one(t, "snooper_grpc_watches", METRICS_GAUGE, "Watches that are open.", m->watches);
 	metrics_one(t, "snooper_grpc_verdict_watches", METRICS_GAUGE,
 		    "Watches of verdicts that are open.", m->verdict_watches);
+	metrics_one(t, "snooper_grpc_reloads_waiting", METRICS_GAUGE,
+		    "Reloads that were asked for, and whose result is not known yet.",
+		    m->reloads_waiting);
 	metrics_one(t, "snooper_grpc_watch_lost_total", METRICS_COUNTER,
 		    "Watches that read too slowly for the changes, and lost their place.",
 		    m->watch_lost);

@@ -61,6 +61,7 @@ struct snp_metrics {
 	size_t n_grpc_refused;
 	uint64_t watches, watch_lost;	      /* open now; that lost their place */
 	uint64_t verdict_watches;	      /* open now */
+	uint64_t reloads_waiting;	      /* asked for, and not answered yet */
 	uint64_t untrusted_aged;	      /* rows of servers that were silent for long */
 	uint64_t no_descriptor;		      /* times that one was needed, and none was free */
 	uint64_t log_lost;		      /* lines */

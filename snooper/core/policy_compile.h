@@ -2,48 +2,15 @@
 /*
  * policy_compile.h - a policy as the tables that the kernel reads (bpf/snp_policy.h).
  *
- * core: pure. A reload goes from policy A to policy B in two steps, so that no
- * address that both allow is refused in between: the names of both are gathered
- * (policy_names) and one automaton made of them all; the tables of A are made anew for
- * that automaton and put in force; what is learned is looked at again with it; then the
- * tables of B for the same automaton. Whoever makes tables for a policy has
- * gathered its names.
+ * core: pure. Whoever makes tables for a policy has gathered its names (policy_names.h), and made
+ * automata of them. policy_change.h does all of it, for a reload.
  */
 #ifndef SNP_POLICY_COMPILE_H
 #define SNP_POLICY_COMPILE_H
 
 #include "bpf/snp_policy.h"
 #include "snooper/core/match.h"
-#include "snooper/core/policy_ids.h"
-
-/* --- every selector of one or two policies, once --- */
-
-struct policy_name {
-	enum policy_selector_kind kind;
-	const char *text;	/* as written; of the ids */
-	uint32_t selector;	/* its number */
-	bool fqdn, dns;		/* it stands in toFQDNs, in rules.dns */
-	bool fqdn_now, dns_now; /* ... of the policy in force (policy_names_mark()) */
-	struct policy_place at; /* of its first use */
-};
-struct policy_names {
-	struct policy_name *at;
-	size_t n, room;
-	uint32_t *by_selector; /* index in `at` plus one, by number */
-	size_t n_selectors;
-};
-
-/* 0, -ENOMEM, or -E2BIG: out of numbers. On failure names holds what it held, or more. */
-int policy_names_add(struct policy_names *names, struct policy_ids *ids, const struct policy *p);
-/* Where a selector that was added stands in `at`. 0 or -ENOMEM. */
-int policy_names_find(const struct policy_names *names, const struct policy_ids *ids,
-		      const struct policy_selector *s, size_t *at);
-/* p is in force; its names were added. How many there are of it; -ENOMEM. */
-int policy_names_mark(struct policy_names *names, const struct policy_ids *ids,
-		      const struct policy *p);
-void policy_names_fini(struct policy_names *names);
-
-/* --- tables --- */
+#include "snooper/core/policy_names.h"
 
 struct policy_endpoint {
 	uint32_t number; /* snp_endpoint.h */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bpf/snp_policy.h"
 #include "snooper/base/cleanup.h"
 #include "snooper/core/intern.h"
 
@@ -38,6 +37,20 @@ void policy_ids_free(struct policy_ids *ids)
 	intern_free(ids->selectors);
 	intern_free(ids->identities);
 	free(ids);
+}
+
+struct policy_ids *policy_ids_copy(const struct policy_ids *ids)
+{
+	struct policy_ids *copy = calloc(1, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	copy->selectors = intern_copy(ids->selectors);
+	copy->identities = intern_copy(ids->identities);
+	if (copy->selectors && copy->identities)
+		return copy;
+	policy_ids_free(copy);
+	return NULL;
 }
 
 /* A selector as interned, *len bytes, or NULL. */
@@ -175,9 +188,18 @@ static uint8_t *put_table(uint8_t *to, const struct intern *t)
 	return to;
 }
 
+struct policy_ids_size policy_ids_size(const struct policy_ids *ids)
+{
+	return (struct policy_ids_size){
+		.selectors = intern_count(ids->selectors),
+		.identities = intern_count(ids->identities),
+		.bytes = 4 + table_bytes(ids->selectors) + table_bytes(ids->identities),
+	};
+}
+
 int policy_ids_save(const struct policy_ids *ids, uint8_t **out, size_t *len)
 {
-	size_t n = 4 + table_bytes(ids->selectors) + table_bytes(ids->identities);
+	size_t n = policy_ids_size(ids).bytes;
 	uint8_t *bytes = malloc(n), *to;
 
 	if (!bytes)

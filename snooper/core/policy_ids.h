@@ -6,16 +6,26 @@
  * another, over reloads and restarts of the daemon: verdict rows and flows
  * hold identities, and whatever policy is in force later can say what they allow.
  * Kept as bytes beside the tables in force (SNP_POLICY_KEPT).
+ *
+ * Nor is a number given again when what it stood for was trimmed: the kernel goes on copying
+ * identities from names to rows and from rows to flows, which a packet now and then keeps alive for
+ * ever, so that no reading of the maps proves that nothing holds one. Nothing is trimmed while
+ * POLICY_IDS_BYTES have room: to use up the 4,194,303 numbers takes as many different selectors, or
+ * sets of them, each new, and a set made anew (maps_uninstall()) begins at 1.
  */
 #ifndef SNP_POLICY_IDS_H
 #define SNP_POLICY_IDS_H
 
+#include "bpf/snp_policy.h"
 #include "snooper/core/policy.h"
+
+#define POLICY_IDS_BYTES (SNP_REGION_BYTES - 4) /* that are kept at most, behind their number */
 
 struct policy_ids; /* opaque; policy_ids.c */
 
 struct policy_ids *policy_ids_new(void);
 void policy_ids_free(struct policy_ids *ids);
+struct policy_ids *policy_ids_copy(const struct policy_ids *ids); /* NULL: out of memory */
 
 /* The number of a selector, from 1; 0: out of memory, or of numbers. */
 uint32_t
@@ -39,6 +49,12 @@ uint32_t policy_ids_end(const struct policy_ids *ids);
 
 /* Forget selectors for which keep() is false, and identities of none but such. */
 void policy_ids_trim(struct policy_ids *ids, bool (*keep)(void *ctx, uint32_t selector), void *ctx);
+
+/* What there is: selectors, sets of them, and the bytes that both are as _save writes them. */
+struct policy_ids_size {
+	size_t selectors, identities, bytes;
+};
+struct policy_ids_size policy_ids_size(const struct policy_ids *ids);
 
 /*
  * As bytes, and back. _save: *out is the caller's, or -ENOMEM. _load into an empty one: 0, -EPROTO

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* policy_names.c - every selector of one or two policies, once. */
+#include "snooper/core/policy_names.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "snooper/core/policy_compile.h"
+#include "snooper/base/cleanup.h"
 
 static int index_for(struct policy_names *names, uint32_t selector)
 {
@@ -52,45 +53,53 @@ static struct policy_name *name_of(struct policy_names *names, struct policy_ids
 		.kind = s->kind,
 		.text = policy_ids_text(ids, selector, NULL),
 		.selector = selector,
-		.at = s->at,
 	};
 	names->by_selector[selector] = ++names->n;
 	return &names->at[names->n - 1];
 }
 
-static int
-add_rule(struct policy_names *names, struct policy_ids *ids, const struct policy_rule *rule)
+static int add(struct policy_names *names, struct policy_ids *ids, const struct policy_selector *s,
+	       enum policy_side side, bool fqdn)
 {
-	int e = 0;
+	int e;
+	struct policy_name *n = name_of(names, ids, s, &e);
+	struct policy_use *use;
 
-	for (size_t i = 0; i < rule->n_fqdns; i++) {
-		struct policy_name *n = name_of(names, ids, &rule->fqdns[i], &e);
-
-		if (!n)
-			return e;
-		n->fqdn = true;
+	if (!n)
+		return e;
+	use = &n->in[side];
+	if (!use->fqdn && !use->dns) {
+		use->at = s->at;
+		names->of[side]++;
 	}
-	for (size_t i = 0; i < rule->n_dns; i++) {
-		struct policy_name *n = name_of(names, ids, &rule->dns[i], &e);
-
-		if (!n)
-			return e;
-		n->dns = true;
-	}
+	use->fqdn |= fqdn;
+	use->dns |= !fqdn;
+	n->fqdn |= fqdn;
+	n->dns |= !fqdn;
 	return 0;
 }
 
-int policy_names_add(struct policy_names *names, struct policy_ids *ids, const struct policy *p)
+static int add_rule(struct policy_names *names, struct policy_ids *ids,
+		    const struct policy_rule *rule, enum policy_side side)
 {
-	int e;
+	int e = 0;
 
-	for (size_t i = 0; p && i < p->n_specs; i++)
-		for (size_t j = 0; j < p->specs[i].n_rules; j++) {
-			e = add_rule(names, ids, &p->specs[i].rules[j]);
-			if (e)
-				return e;
-		}
-	return 0;
+	for (size_t i = 0; i < rule->n_fqdns && !e; i++)
+		e = add(names, ids, &rule->fqdns[i], side, true);
+	for (size_t i = 0; i < rule->n_dns && !e; i++)
+		e = add(names, ids, &rule->dns[i], side, false);
+	return e;
+}
+
+int policy_names_add(struct policy_names *names, struct policy_ids *ids, const struct policy *p,
+		     enum policy_side side)
+{
+	int e = 0;
+
+	for (size_t i = 0; p && i < p->n_specs && !e; i++)
+		for (size_t j = 0; j < p->specs[i].n_rules && !e; j++)
+			e = add_rule(names, ids, &p->specs[i].rules[j], side);
+	return e;
 }
 
 int policy_names_find(const struct policy_names *names, const struct policy_ids *ids,
@@ -106,52 +115,18 @@ int policy_names_find(const struct policy_names *names, const struct policy_ids 
 	return 0;
 }
 
-static int mark(struct policy_names *names, const struct policy_ids *ids,
-		const struct policy_selector *s, bool fqdn)
+int policy_names_match(const struct policy_names *names, struct match_tables *automata,
+		       struct match_problems *problems)
 {
-	struct policy_name *n;
-	size_t at;
-	int e = policy_names_find(names, ids, s, &at);
+	SNP_CLEANUP(snp_freep)
+	struct match_selector *list = calloc(names->n + 1, sizeof(*list));
 
-	if (e)
-		return e;
-	n = &names->at[at];
-	e = !n->fqdn_now && !n->dns_now;
-	if (e)
-		n->at = s->at;
-	n->fqdn_now |= fqdn;
-	n->dns_now |= !fqdn;
-	return e;
-}
-
-static int
-mark_rule(struct policy_names *names, const struct policy_ids *ids, const struct policy_rule *rule)
-{
-	int e = 0, n = 0;
-
-	for (size_t i = 0; i < rule->n_fqdns && e >= 0; i++, n += e > 0)
-		e = mark(names, ids, &rule->fqdns[i], true);
-	for (size_t i = 0; i < rule->n_dns && e >= 0; i++, n += e > 0)
-		e = mark(names, ids, &rule->dns[i], false);
-	return e < 0 ? e : n;
-}
-
-int policy_names_mark(struct policy_names *names, const struct policy_ids *ids,
-		      const struct policy *p)
-{
-	int n = 0;
-
+	*problems = (struct match_problems){.n = 0};
+	if (!list)
+		return -ENOMEM;
 	for (size_t i = 0; i < names->n; i++)
-		names->at[i].fqdn_now = names->at[i].dns_now = false;
-	for (size_t i = 0; p && i < p->n_specs; i++)
-		for (size_t j = 0; j < p->specs[i].n_rules; j++) {
-			int e = mark_rule(names, ids, &p->specs[i].rules[j]);
-
-			if (e < 0)
-				return e;
-			n += e;
-		}
-	return n;
+		list[i] = (struct match_selector){names->at[i].kind, names->at[i].text};
+	return match_compile(list, names->n, automata, problems);
 }
 
 void policy_names_fini(struct policy_names *names)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "snooper/base/cleanup.h"
+#include "snooper/core/intern.h"
 #include "snooper/core/name.h"
 #include "snooper/ctl/ctl.h"
 #include "snooper/io/policy_match.h"
@@ -14,10 +15,11 @@
 struct matching {
 	struct policy *policy;
 	struct conf_diag diag;
-	struct policy_selectors selectors;
-	struct match_tables tables;
-	char **found; /* room for all of them */
-	bool *seen;   /* by spelling */
+	struct policy_matched of;
+	struct intern *spellings; /* kinds may differ */
+	uint32_t *spelling;	  /* by index in of.names */
+	char **found;		  /* room for all of them */
+	bool *seen;		  /* by spelling */
 	bool has_dns;
 };
 
@@ -25,8 +27,9 @@ static void fini(struct matching *m)
 {
 	free(m->found);
 	free(m->seen);
-	match_tables_fini(&m->tables);
-	policy_selectors_fini(&m->selectors);
+	free(m->spelling);
+	intern_free(m->spellings);
+	policy_matched_fini(&m->of);
 	policy_free(m->policy);
 	conf_diag_fini(&m->diag);
 }
@@ -45,21 +48,39 @@ static void print_diag(const struct ctl *ctl, const char *text)
 		ctl_error(ctl, CTL_USAGE, "%s", line);
 }
 
+/* Room to print in. 0 or -ENOMEM. */
+static int prepare(struct matching *m)
+{
+	const struct policy_names *names = &m->of.names;
+
+	m->spellings = intern_new(UINT32_MAX / 2);
+	m->spelling = calloc(names->n + 1, sizeof(*m->spelling));
+	m->found = calloc(names->n + 1, sizeof(*m->found));
+	m->seen = calloc(names->n + 1, sizeof(*m->seen));
+	if (!m->spellings || !m->spelling || !m->found || !m->seen)
+		return -ENOMEM;
+	for (size_t i = 0; i < names->n; i++) {
+		const char *text = names->at[i].text;
+
+		m->spelling[i] = intern_add(m->spellings, text, strlen(text));
+		if (!m->spelling[i])
+			return -ENOMEM;
+		m->has_dns = m->has_dns || names->at[i].dns;
+	}
+	return 0;
+}
+
 static int load(struct ctl *ctl, struct matching *m)
 {
 	int err = policy_read_file(ctl->file, &m->policy, &m->diag);
 
 	if (!err)
-		err = policy_match(m->policy, &m->selectors, &m->tables, &m->diag);
-	if (!err) {
-		m->found = calloc(m->selectors.n + 1, sizeof(*m->found));
-		m->seen = calloc(m->selectors.n + 1, sizeof(*m->seen));
-	}
+		err = policy_match(m->policy, &m->of, &m->diag);
 	print_diag(ctl, m->diag.text);
-	if (err == -ENOMEM || (!err && !(m->found && m->seen)))
+	if (!err)
+		err = prepare(m);
+	if (err == -ENOMEM)
 		return ctl_error(ctl, CTL_FAILED, "out of memory");
-	for (size_t i = 0; !err && i < m->selectors.n; i++)
-		m->has_dns = m->has_dns || m->selectors.uses[i] & POLICY_USE_DNS;
 	return err ? CTL_USAGE : CTL_OK;
 }
 
@@ -107,34 +128,35 @@ static int by_number(const void *a, const void *b)
 }
 
 /* The spellings so used among those numbers, as they are written first, each once: into m->found. */
-static size_t spellings(struct matching *m, const uint32_t *numbers, size_t n, enum policy_use use)
+static size_t spellings(struct matching *m, const uint32_t *numbers, size_t n, bool dns)
 {
 	size_t found = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		uint32_t spelling = m->selectors.spelling[numbers[i]];
+		const struct policy_name *name = &m->of.names.at[numbers[i]];
+		bool *seen = &m->seen[m->spelling[numbers[i]]];
 
-		if (!(m->selectors.uses[numbers[i]] & use) || m->seen[spelling])
+		if (!(dns ? name->dns : name->fqdn) || *seen)
 			continue;
-		m->seen[spelling] = true;
-		m->found[found++] = (char *)m->selectors.list[numbers[i]].text;
+		*seen = true;
+		m->found[found++] = (char *)name->text;
 	}
 	for (size_t i = 0; i < n; i++)
-		m->seen[m->selectors.spelling[numbers[i]]] = false;
+		m->seen[m->spelling[numbers[i]]] = false;
 	return found;
 }
 
 static void
 print(struct ctl *ctl, struct matching *m, const char *name, const uint32_t *numbers, size_t n)
 {
-	size_t found = spellings(m, numbers, n, POLICY_USE_FQDN);
+	size_t found = spellings(m, numbers, n, false);
 	struct json_object *o;
 
 	if (ctl->json) {
 		o = json_object_new_object();
 		ctl_put_string(o, "name", name);
 		json_object_object_add(o, "selectors", ctl_strings(m->found, found));
-		found = spellings(m, numbers, n, POLICY_USE_DNS);
+		found = spellings(m, numbers, n, true);
 		if (m->has_dns)
 			json_object_object_add(o, "dns", ctl_strings(m->found, found));
 		ctl_print_json_take(ctl, o);
@@ -143,7 +165,7 @@ print(struct ctl *ctl, struct matching *m, const char *name, const uint32_t *num
 	ctl_printf(ctl, "%s", name);
 	for (size_t i = 0; i < found; i++)
 		ctl_printf(ctl, " %s", m->found[i]);
-	found = spellings(m, numbers, n, POLICY_USE_DNS);
+	found = spellings(m, numbers, n, true);
 	for (size_t i = 0; i < found; i++)
 		ctl_printf(ctl, " dns:%s", m->found[i]);
 	ctl_printf(ctl, "\n");
@@ -153,7 +175,7 @@ print(struct ctl *ctl, struct matching *m, const char *name, const uint32_t *num
 static int match_one(struct ctl *ctl, struct matching *m, const char *text)
 {
 	SNP_CLEANUP(snp_freep)
-	uint32_t *numbers = calloc(m->selectors.n + 1, sizeof(*numbers));
+	uint32_t *numbers = calloc(m->of.names.n + 1, sizeof(*numbers));
 	uint32_t index[SNP_MATCH_BANKS];
 	char shown[NAME_TEXT_MAX];
 	uint8_t wire[256];
@@ -162,9 +184,9 @@ static int match_one(struct ctl *ctl, struct matching *m, const char *text)
 
 	if (!numbers)
 		return -ENOMEM;
-	match_name(&m->tables, wire, (size_t)len, index);
-	for (size_t i = 0; i < m->tables.n_banks; i++) {
-		const uint32_t *set = match_set(&m->tables.banks[i], index[i], &more);
+	match_name(&m->of.tables, wire, (size_t)len, index);
+	for (size_t i = 0; i < m->of.tables.n_banks; i++) {
+		const uint32_t *set = match_set(&m->of.tables.banks[i], index[i], &more);
 
 		memcpy(numbers + n, set, more * sizeof(*set));
 		n += more;

@@ -25,15 +25,19 @@
 #define KEPT_NAMES "net_admin,sys_ptrace,bpf"
 
 /* Without CAP_SETPCAP the set cannot be made smaller; a service manager has done it then. */
-static bool drop_bounding(void)
+static void drop_bounding(void)
 {
-	bool all = true;
-
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (!(KEPT >> cap & 1) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
-		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
-			all = false;
-	return all;
+		if (!(KEPT >> cap & 1) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+}
+
+static bool is_narrowed(void)
+{
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (!(KEPT >> cap & 1) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+			return false;
+	return true;
 }
 
 static int drop_capabilities(void)
@@ -202,29 +206,42 @@ static int filter_calls(void)
 }
 #endif
 
-int confine_self(void)
+/* Without system calls that are refused, for a debugger or a sanitizer. */
+static bool is_open(void)
 {
 	const char *wish = getenv(CONFINE_SECCOMP_ENV);
-	bool off = wish && !strcmp(wish, "off"), bounding = drop_bounding();
-	int r = drop_capabilities(), seccomp = 0;
 
+	return wish && !strcmp(wish, "off");
+}
+
+int confine_privileges(void)
+{
+	int r;
+
+	drop_bounding();
+	r = drop_capabilities();
 	if (r < 0) {
 		log_err("event=confine-failed what=capabilities errno=%d", -r);
 		return r;
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_DUMPABLE, off ? 1 : 0, 0, 0, 0)) {
+	    prctl(PR_SET_DUMPABLE, is_open() ? 1 : 0, 0, 0, 0)) {
 		r = -errno;
 		log_err("event=confine-failed what=prctl errno=%d", -r);
 		return r;
 	}
-	if (!off)
-		seccomp = filter_calls();
+	return 0;
+}
+
+void confine_calls(void)
+{
+	bool open = is_open();
+	int seccomp = open ? 0 : filter_calls();
+
 	if (seccomp < 0)
 		log_warn("event=confine-partial what=seccomp errno=%d", -seccomp);
 	log_info("event=confined capabilities=%s bounding_set=%s no_new_privs=yes dumpable=%s "
 		 "seccomp=%s calls=%zu",
-		 KEPT_NAMES, bounding ? "narrowed" : "as_found", off ? "yes" : "no",
-		 off || seccomp < 0 ? "off" : "on", N_CALLS);
-	return 0;
+		 KEPT_NAMES, is_narrowed() ? "narrowed" : "as_found", open ? "yes" : "no",
+		 open || seccomp < 0 ? "off" : "on", N_CALLS);
 }

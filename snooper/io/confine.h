@@ -15,10 +15,11 @@
 #define CONFINE_SECCOMP_ENV "SNOOPERD_SECCOMP"
 
 /*
- * To be called once, by the only thread, when everything is open. Returns 0, or
- * -errno when capabilities could not be given up. A kernel without seccomp
- * filters is warned about and is no failure.
+ * Privileges are a thread's own, and handed down: to be called once, by the only thread, when everything
+ * is open. 0, or -errno when capabilities could not be given up.
  */
-int confine_self(void);
+int confine_privileges(void);
+/* Of all threads, and none is made after it. A kernel without seccomp filters is warned about. */
+void confine_calls(void);
 
 #endif

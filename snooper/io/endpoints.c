@@ -132,15 +132,17 @@ static int take_conf(struct endpoints *e, const struct snp_conf *conf, struct ma
 	return r;
 }
 
-static int number_them(struct endpoints *e, struct maps *m, const struct snp_conf *conf,
-		       const uint8_t *tables, struct maps_problem *why)
+int endpoints_give_numbers(struct maps *m, const struct snp_conf *conf, const uint8_t *tables,
+			   uint32_t *numbers, struct maps_problem *why)
 {
 	SNP_CLEANUP(snp_freep)
-	uint32_t *numbers = calloc(e->n + 1, sizeof(*numbers));
-	int r = numbers ? 0 : -ENOMEM;
+	const char **names = calloc(conf->n_endpoints + 1, sizeof(*names));
+	int r = names ? 0 : -ENOMEM;
 
+	for (size_t i = 0; names && i < conf->n_endpoints; i++)
+		names[i] = conf->endpoints[i].name;
 	if (!r)
-		r = maps_endpoint_numbers(m, tables, (const char *const *)e->names, e->n, numbers);
+		r = maps_endpoint_numbers(m, tables, names, conf->n_endpoints, numbers);
 	if (r == -ENOSPC)
 		return problem(why, r,
 			       "endpoints: with those in force until now there would be more than "
@@ -149,6 +151,19 @@ static int number_them(struct endpoints *e, struct maps *m, const struct snp_con
 			       SNP_ENDPOINTS_MAX - 1);
 	if (r < 0)
 		return problem(why, r, "endpoints: cannot number them: %s", strerror(-r));
+	return 0;
+}
+
+static int number_them(struct endpoints *e, struct maps *m, const struct snp_conf *conf,
+		       const uint8_t *tables, struct maps_problem *why)
+{
+	SNP_CLEANUP(snp_freep)
+	uint32_t *numbers = calloc(e->n + 1, sizeof(*numbers));
+	int r = numbers ? endpoints_give_numbers(m, conf, tables, numbers, why)
+			: problem(why, -ENOMEM, "out of memory");
+
+	if (r)
+		return r;
 	for (size_t i = 0; i < e->n; i++) {
 		e->globs[i].member.endpoint = numbers[i];
 		e->globs[i].member.scope = conf->policy.scope_node ? SNP_SCOPE_NODE : numbers[i];

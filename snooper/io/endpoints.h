@@ -28,6 +28,13 @@ int endpoints_prepare(struct endpoints *e, struct maps *m, const struct snp_conf
 		      const uint8_t *tables, struct maps_problem *why);
 
 /*
+ * By any thread, before the first: the numbers that it will give, conf->n_endpoints of them.
+ * 0, or -errno and *why. A name keeps its number from now on; those of no other are noted as gone.
+ */
+int endpoints_give_numbers(struct maps *m, const struct snp_conf *conf, const uint8_t *tables,
+			   uint32_t *numbers, struct maps_problem *why);
+
+/*
  * Make the members what the tree says: add, change, take away; what is removed but
  * has sockets left stays. What could not be done is logged and shows as incomplete.
  */

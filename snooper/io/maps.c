@@ -140,11 +140,7 @@ int maps_grant(struct maps *m, const struct snp_fact_key *key, const struct snp_
 	return errno == E2BIG ? -ENOSPC : -errno;
 }
 
-/*
- * One batch of a hash table. Returns 1 more, 0 at the end, or -errno; *n rows were
- * read. At the end *seen is how many there were.
- */
-static int walk(int fd, struct maps_pos *pos, void *keys, void *values, __u32 *n, uint32_t *seen)
+int maps_batch(int fd, struct maps_pos *pos, void *keys, void *values, __u32 *n)
 {
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
 	uint32_t next[8] = {0};
@@ -156,9 +152,17 @@ static int walk(int fd, struct maps_pos *pos, void *keys, void *values, __u32 *n
 	pos->rows = (pos->started ? pos->rows : 0) + *n;
 	pos->started = !r;
 	memcpy(pos->token, next, sizeof(next));
-	if (r)
-		*seen = pos->rows;
 	return r ? 0 : 1;
+}
+
+/* At the end *seen is how many there were. */
+static int walk(int fd, struct maps_pos *pos, void *keys, void *values, __u32 *n, uint32_t *seen)
+{
+	int r = maps_batch(fd, pos, keys, values, n);
+
+	if (!r)
+		*seen = pos->rows;
+	return r;
 }
 
 /* A table's whole bucket must fit in a batch; the keyed hash keeps buckets small. */

@@ -2,7 +2,7 @@
 /*
  * maps_policy.h - the generation of policy in force, verdict rows, and what was counted of verdicts.
  *
- * io. Loop thread only. Of verdict rows the daemon writes those given, and takes
+ * io. Loop thread only, but for two. Of verdict rows the daemon writes those given, and takes
  * away learned ones that are long over.
  */
 #ifndef SNP_MAPS_POLICY_H
@@ -23,11 +23,17 @@ struct maps_generation {
 	size_t n_banks;
 };
 
+/* These two may be called by any thread: they take their time. */
+
+/* A generation in the kernel, not in force yet: its descriptor; -E2BIG: a region does not fit; -errno. */
+int maps_policy_make(const struct maps_generation *g);
 /*
  * Put a generation in force, whole, in place of the one before. When it returns,
- * no packet is judged by that one any more. 0; -E2BIG: a region does not fit; -errno.
+ * no packet is judged by that one any more, and what was learned under it is in the ring.
+ * 0 or -errno. The descriptor stays the caller's, and is not needed any more.
  */
-int maps_policy_publish(struct maps *m, const struct maps_generation *g);
+int maps_policy_publish(struct maps *m, int fd);
+
 /* No policy is in force any more. */
 int maps_policy_withdraw(struct maps *m);
 /* What the generation in force was published with as `kept`: the caller's. -ENOENT: there is none. */

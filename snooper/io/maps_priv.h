@@ -39,6 +39,9 @@ struct maps {
 	uint64_t key[2];
 };
 
+/* maps.c: a batch of a hash table's rows, *n of them. 1: there are more; 0: that was the last; -errno. */
+int maps_batch(int fd, struct maps_pos *pos, void *keys, void *values, __u32 *n);
+
 #define MAP_FD(m, name) bpf_map__fd((m)->skel->maps.name)
 
 #endif

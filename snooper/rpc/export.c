@@ -95,28 +95,11 @@ static void status_start(void *ctx, struct grpc_call *call, const uint8_t *reque
 	grpc_call_finish(call, GRPC_OK, NULL);
 }
 
-static void reload_start(void *ctx, struct grpc_call *call, const uint8_t *request, size_t n)
-{
-	Snooper__V1__ReloadRequest *m = snooper__v1__reload_request__unpack(NULL, n, request);
-	SNP_CLEANUP(snp_freep)
-	char *errors = NULL;
-	const struct export_source *source = ((struct export_service *)ctx)->source;
-	int err;
-
-	if (!m) {
-		grpc_call_malformed(call);
-		return;
-	}
-	snooper__v1__reload_request__free_unpacked(m, NULL);
-	err = source->reload(source->ctx, &errors);
-	export_send_reload(call, err, errors);
-	grpc_call_finish(call, GRPC_OK, NULL);
-}
-
 static const struct grpc_method methods[] = {
 	{"/snooper.v1.Names/List", GRPC_MAY_READ, list_start, list_more, list_stop, NULL},
 	{"/snooper.v1.Status/Get", GRPC_MAY_READ, status_start, NULL, NULL, NULL},
-	{"/snooper.v1.Control/Reload", GRPC_MAY_CHANGE, reload_start, NULL, NULL, NULL},
+	{"/snooper.v1.Control/Reload", GRPC_MAY_CHANGE, export_reload_start, export_reload_more,
+	 export_reload_stop, NULL},
 	{"/snooper.v1.Names/Watch", GRPC_MAY_READ, export_watch_start, export_watch_more,
 	 export_watch_stop, NULL},
 	{"/snooper.v1.Policy/Why", GRPC_MAY_READ, export_why_start, export_policy_more,
@@ -137,6 +120,7 @@ void export_service_init(struct export_service *service, const struct export_sou
 	};
 	LIST_INIT(&service->asleep);
 	LIST_INIT(&service->waiting);
+	LIST_INIT(&service->reloadings);
 }
 
 int export_new(struct event_base *base, const char *path, const char *group,
@@ -190,6 +174,12 @@ void export_free(struct export *e)
 		return;
 	grpc_server_free(e->server);
 	free(e);
+}
+
+void export_reloaded(struct export *e, uint64_t number, int err, const char *errors)
+{
+	if (e)
+		export_service_reloaded(&e->service, number, err, errors);
 }
 
 void export_changed(struct export *e)

@@ -55,11 +55,12 @@ struct export_lines {
 	void (*close)(void *ctx, void *reading);
 };
 
-/* What became of watches: X(field, "name", "what it is"). */
+/* What became of watches, and waits: X(field, "name", "what it is"). */
 #define EXPORT_COUNTS(X)                                                                           \
 	X(watches, "watches", "open now")                                                          \
 	X(watch_lost, "watch_lost", "too slow for the changes: lost its place")                    \
-	X(verdict_watches, "verdict_watches", "of verdicts, open now")
+	X(verdict_watches, "verdict_watches", "of verdicts, open now")                             \
+	X(reloads_waiting, "reloads_waiting", "reloads asked for, whose result is not known yet")
 
 struct export_counts {
 #define EXPORT_COUNT(field, name, text) uint64_t field;
@@ -91,10 +92,10 @@ struct export_source {
 	/* Fill *st; what it points at stays until the next call. */
 	void (*status)(void *ctx, struct snp_status *st);
 	/*
-	 * Read the configuration again. 0, or -errno with *errors the text for a person
-	 * (file:line:column lines; malloc'd, the callee gives it away).
+	 * Read the configuration again, from now on: export_reloaded() with this number, or
+	 * a higher one, says what came of it. Numbers grow.
 	 */
-	int (*reload)(void *ctx, char **errors);
+	void (*reload)(void *ctx, uint64_t number);
 	void *ctx;
 };
 
@@ -108,6 +109,12 @@ struct export_source {
 int export_new(struct event_base *base, const char *path, const char *group,
 	       const struct export_source *source, struct export **out);
 void export_free(struct export *e);
+
+/*
+ * A reload is over that all up to this number asked for: 0, or -errno with the text for a person
+ * (file:line:column lines, or NULL).
+ */
+void export_reloaded(struct export *e, uint64_t number, int err, const char *errors);
 
 /* Names have changed: who watches them is told soon. Cheap, and more so when nobody waits. */
 void export_changed(struct export *e);

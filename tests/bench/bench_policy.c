@@ -147,7 +147,7 @@ static void run(const char *shape, size_t n, size_t classes)
 
 	make_endpoints(endpoints, labels, classes);
 	began = now_ns();
-	require(!policy_names_add(&names, ids, p));
+	require(!policy_names_add(&names, ids, p, POLICY_NEXT));
 	gathered = now_ns() - began;
 	match(&names, &automata);
 	in.names = &names;

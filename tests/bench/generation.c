@@ -65,7 +65,7 @@ static void compile(struct generation *g, struct policy *p, uint32_t number)
 				  .generation = number,
 				  .mode = SNP_MODE_ENFORCE};
 
-	require(ids && !policy_names_add(&names, ids, p), "names");
+	require(ids && !policy_names_add(&names, ids, p, POLICY_NEXT), "names");
 	list = calloc(names.n, sizeof(*list));
 	require(list, "memory");
 	for (size_t i = 0; i < names.n; i++)

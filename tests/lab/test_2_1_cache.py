@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Point 2.1: what is over goes in time, a million facts take little, and no turn of the loop is long."""
-import http.client
-import os
 import re
-import socket
 import subprocess
 import time
 
@@ -11,24 +8,12 @@ import pytest
 
 import dnswire as w
 from daemon import SNOOPERCTL, Snooperd
-from servers import Scripted, ask, unbound
+from servers import Scripted, ask
 from snoplab import PATIENCE, Program, wait_until
+from turns import METRICS, assert_no_turn_was_long, dnsperf, samples, wildcard_server
 
-PORT = 9953
-TURN_MAX = 0.010 * PATIENCE  # seconds of CPU; the daemon measures them itself, whoever else has the CPU meanwhile
 LIMIT = 300 << 20
 ROOM = 1 << 21  # of every limit: nothing is refused here
-
-
-def samples(snooperd):
-    """{name: value} of the metrics that have no label."""
-    with snooperd.host.inside():
-        sock = socket.create_connection(('127.0.0.1', PORT), 20 * PATIENCE)
-    connection = http.client.HTTPConnection('127.0.0.1', PORT)
-    connection.sock = sock
-    connection.request('GET', '/metrics')
-    text = connection.getresponse().read().decode()
-    return {name: float(value) for name, value in re.findall(r'^(\w+) ([0-9.]+)$', text, re.M)}
 
 
 def test_2_1_what_is_over_goes_in_time(lab):
@@ -66,25 +51,13 @@ def test_2_1_what_is_over_goes_in_time(lab):
 
 @pytest.fixture
 def wildcard(lab):
-    """Answers whatever is asked below load., each name with the same address."""
-    return unbound(lab.outside, [lab.outside.ip4], {},
-                   ' local-zone: "load." redirect\n local-data: "load. 3600 A 198.18.0.1"\n').start()
-
-
-def dnsperf(lab, count, prefix):
-    """So many names, each asked for once; how many were answered."""
-    path = f'{lab.dir}/{prefix}.txt'
-    with open(path, 'w') as f:
-        f.writelines(f'{prefix}-{i}.load A\n' for i in range(count))
-    done = lab.node.run('dnsperf', '-s', lab.outside.ip4, '-d', path, '-c', '20', '-q', '100', '-n', '1', timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return int(re.search(r'Queries completed: +(\d+)', done.stdout).group(1))
+    return wildcard_server(lab)
 
 
 def roomy(lab):
     return Snooperd(lab, {
         'limits': {'names': ROOM, 'facts': ROOM, 'rows': ROOM, 'names_per_address': ROOM, 'per_endpoint': ROOM},
-        'export': {'metrics': f'127.0.0.1:{PORT}'}, 'log': {'level': 'info'}}).start(60)
+        'export': {'metrics': METRICS}, 'log': {'level': 'info'}}).start(60)
 
 
 def busy(lab, snooperd, count):
@@ -101,15 +74,6 @@ def busy(lab, snooperd, count):
     wait_until(lambda: snooperd.status()['cache']['names'] >= answered, 60, lambda: str(snooperd.status()['cache']))
     watch.stop()
     return answered
-
-
-def assert_no_turn_was_long(snooperd):
-    after = samples(snooperd)
-    print(f'longest turn {after["snooper_loop_longest_turn_seconds"] * 1000:.2f} ms of CPU')
-    assert after['snooper_loop_longest_turn_seconds'] > 0
-    assert after['snooper_loop_longest_turn_seconds'] <= TURN_MAX
-    if PATIENCE == 1:
-        assert after['snooper_loop_slow_turns_total'] == 0
 
 
 def test_2_1_no_turn_of_the_loop_takes_10_ms(lab, wildcard):

@@ -176,6 +176,7 @@ STATUS_METRICS = {
     'policy.rows': 'snooper_policy_rows',
     'policy.slots': 'snooper_policy_slots',
     'export.verdict_watches': 'snooper_grpc_verdict_watches',
+    'export.reloads_waiting': 'snooper_grpc_reloads_waiting',
     'export.watches': 'snooper_grpc_watches',
     'export.watch_lost': 'snooper_grpc_watch_lost_total',
     'export.*': 'snooper_grpc_refused_total{{reason="{}"}}',

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "snooper/core/match_pattern.h"
-#include "snooper/rpc/export.h"
+#include "snooper/rpc/export_service.h"
 
 #define FAKE_NAMES 10000
 #define FAKE_ADDRS 16
@@ -28,8 +28,12 @@ struct fake {
 	struct snp_policy_asked asked; /* of the last why, without its endpoint */
 	unsigned int changes;
 	bool lost; /* every watch has lost its place */
+	bool reloads_wait;
 	int reload_err;
 	const char *reload_text;
+	/* Where a reload's end is told: one of them. */
+	struct export *export;
+	struct export_service *face;
 	bool degraded;
 };
 
@@ -339,14 +343,22 @@ static inline void fake_status(void *ctx, struct snp_status *st)
 	st->n_degraded = f->degraded ? 2 : 0;
 }
 
-static inline int fake_reload(void *ctx, char **errors)
+/* At once, unless somebody says when: then fake_reloaded() is for him to call. */
+static inline void fake_reloaded(struct fake *f, uint64_t number)
+{
+	if (f->export)
+		export_reloaded(f->export, number, f->reload_err, f->reload_text);
+	if (f->face)
+		export_service_reloaded(f->face, number, f->reload_err, f->reload_text);
+}
+
+static inline void fake_reload(void *ctx, uint64_t number)
 {
 	struct fake *f = ctx;
 
 	f->reloads++;
-	if (f->reload_text)
-		*errors = strdup(f->reload_text);
-	return f->reload_err;
+	if (!f->reloads_wait)
+		fake_reloaded(f, number);
 }
 
 static inline struct export_source fake_source(struct fake *f)

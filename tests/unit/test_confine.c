@@ -34,7 +34,10 @@ static int confined(int (*act)(void))
 	assert_true(pid >= 0);
 	if (!pid) {
 		log_set_level(LOG_LEVEL_ERR);
-		_exit(confine_self() ? 200 : act());
+		if (confine_privileges())
+			_exit(200);
+		confine_calls();
+		_exit(act());
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return status;

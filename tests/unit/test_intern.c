@@ -120,14 +120,22 @@ static void test_3_3_thousands_are_found_while_others_go(void **state)
 		if (i % 3 == 0)
 			intern_drop(t, i - 1);
 	}
-	for (uint32_t i = 1; i <= MANY; i++) {
-		snprintf(text, sizeof(text), "name-%u", i);
-		if (i % 3 == 2 && i < MANY)
-			assert_null(intern_bytes(t, i, NULL));
-		else
-			check_bytes(t, i, text);
+	/* And in a copy, when the first is gone. */
+	for (int copied = 0; copied < 2; copied++) {
+		struct intern *copy = intern_copy(t);
+
+		for (uint32_t i = 1; i <= MANY; i++) {
+			snprintf(text, sizeof(text), "name-%u", i);
+			if (i % 3 == 2 && i < MANY)
+				assert_null(intern_bytes(t, i, NULL));
+			else
+				check_bytes(t, i, text);
+		}
+		assert_int_equal(intern_count(t), MANY - MANY / 3);
+		intern_free(t);
+		t = copy;
 	}
-	assert_int_equal(intern_count(t), MANY - MANY / 3);
+	assert_int_equal(add(t, "one more"), MANY + 1);
 	intern_free(t);
 }
 

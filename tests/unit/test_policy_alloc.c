@@ -44,7 +44,7 @@ static void make_policy(uint64_t seed)
 
 	policy = model_policy(&r, &size);
 	model_world(&r, &world);
-	assert_int_equal(policy_names_add(&names, ids, policy), 0);
+	assert_int_equal(policy_names_add(&names, ids, policy, POLICY_NEXT), 0);
 	assert_true(names.n < 256);
 	for (size_t i = 0; i < names.n; i++)
 		s[i] = (struct match_selector){names.at[i].kind, names.at[i].text};
@@ -73,7 +73,7 @@ static int make(struct policy_ids *ids, struct policy_names *names, struct made 
 	};
 	struct policy_ids *again;
 	const char *why = NULL;
-	int e = policy_names_add(names, ids, policy);
+	int e = policy_names_add(names, ids, policy, POLICY_NEXT);
 
 	if (!e)
 		e = policy_compile(&in, ids, &m->tables, &m->n_tables, &why);

@@ -83,7 +83,7 @@ static int bound_compile(struct bound *b, size_t n_endpoints, const char **why)
 	clock_t began;
 	int e;
 
-	assert_int_equal(policy_names_add(&names, b->ids, &b->policy), 0);
+	assert_int_equal(policy_names_add(&names, b->ids, &b->policy, POLICY_NEXT), 0);
 	s = some(names.n, sizeof(*s));
 	for (size_t i = 0; i < names.n; i++)
 		s[i] = (struct match_selector){names.at[i].kind, names.at[i].text};

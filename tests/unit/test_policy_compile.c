@@ -95,7 +95,7 @@ static void test_3_1_the_tables_say_what_the_policy_says(void **state)
 		struct model_world w;
 
 		model_world(&r, &w);
-		assert_int_equal(policy_names_add(&g.names, ids, p), 0);
+		assert_int_equal(policy_names_add(&g.names, ids, p, POLICY_NEXT), 0);
 		tables_match(&g);
 		tables_make(&g, p, ids, &w);
 		check_policy(&r, &g, p, p, &w);
@@ -156,8 +156,8 @@ static void reload(struct rng *r, struct policy_ids *ids, const struct policy *a
 	struct tables g = {.tables = NULL};
 	uint8_t *before;
 
-	assert_int_equal(policy_names_add(&g.names, ids, a), 0);
-	assert_int_equal(policy_names_add(&g.names, ids, b), 0);
+	assert_int_equal(policy_names_add(&g.names, ids, a, POLICY_BEFORE), 0);
+	assert_int_equal(policy_names_add(&g.names, ids, b, POLICY_NEXT), 0);
 	tables_match(&g);
 	tables_make(&g, a, ids, w);
 	check_policy(r, &g, a, b, w);
@@ -247,7 +247,7 @@ static void test_3_3_a_selector_that_is_withdrawn_allows_nothing(void **state)
 		w.endpoints[i].number = 1 + i;
 	s->text = strdup("a.example");
 	a = policy_of(&rule, 1);
-	assert_int_equal(policy_names_add(&g.names, ids, a), 0);
+	assert_int_equal(policy_names_add(&g.names, ids, a, POLICY_NEXT), 0);
 	tables_match(&g);
 	tables_make(&g, a, ids, &w);
 	identity = tables_outs_of(&g, "a.example").identities[0];
@@ -265,7 +265,7 @@ static void test_3_3_a_selector_that_is_withdrawn_allows_nothing(void **state)
 	assert_int_equal(tables_judge(g.tables, 1, &identity, 1, &to), SNP_VERDICT_NONE);
 	tables_fini(&g);
 	g = (struct tables){.tables = NULL};
-	assert_int_equal(policy_names_add(&g.names, ids, a), 0);
+	assert_int_equal(policy_names_add(&g.names, ids, a, POLICY_NEXT), 0);
 	tables_match(&g);
 	tables_make(&g, a, ids, &w);
 	assert_int_equal(tables_judge(g.tables, 1, &identity, 1, &to), SNP_VERDICT_NAME);
@@ -304,7 +304,7 @@ static void test_3_6_selectors_of_several_automata(void **state)
 	*rules[0].ports = web;
 	p = policy_of(rules, 2);
 	model_world(&r, &w);
-	assert_int_equal(policy_names_add(&g.names, ids, p), 0);
+	assert_int_equal(policy_names_add(&g.names, ids, p, POLICY_NEXT), 0);
 	assert_int_equal(g.names.n, TWO_STARS);
 	tables_match(&g);
 	assert_true(g.automata.n_banks > 1);

@@ -39,25 +39,26 @@ static const char two_uses[] =
 static void test_3_4_distinct_selectors_are_numbered_as_written(void **state)
 {
 	static const char *const texts[] = {"b.c", "b.c", "a.c", "*.c", "A.c"};
-	static const unsigned int uses[] = {POLICY_USE_FQDN, POLICY_USE_FQDN,
-					    POLICY_USE_FQDN | POLICY_USE_DNS, POLICY_USE_DNS,
-					    POLICY_USE_FQDN};
-	static const uint32_t spelling[] = {0, 0, 2, 3, 4};
+	static const bool fqdn[] = {true, true, true, false, true};
+	static const bool dns[] = {false, false, true, true, false};
 	struct policy *p = read_policy(two_uses);
-	struct policy_selectors s;
+	struct policy_ids *ids = policy_ids_new();
+	struct policy_names names = {.n = 0};
+	size_t at;
 
-	assert_int_equal(policy_selectors_collect(p, &s), 0);
-	assert_int_equal(s.n, 5);
-	for (size_t i = 0; i < s.n; i++) {
-		assert_string_equal(s.list[i].text, texts[i]);
-		assert_int_equal(s.uses[i], uses[i]);
-		assert_int_equal(s.spelling[i], spelling[i]);
-		assert_int_equal(policy_selectors_number(&s, s.first[i]), i);
+	assert_int_equal(policy_names_add(&names, ids, p, POLICY_NEXT), 0);
+	assert_int_equal(names.n, 5);
+	assert_int_equal(names.of[POLICY_NEXT], 5);
+	for (size_t i = 0; i < names.n; i++) {
+		assert_string_equal(names.at[i].text, texts[i]);
+		assert_true(names.at[i].fqdn == fqdn[i] && names.at[i].dns == dns[i]);
 	}
-	assert_int_equal(s.list[0].kind, POLICY_MATCH_PATTERN);
-	/* One that is written again has the number of the first. */
-	assert_int_equal(policy_selectors_number(&s, &p->specs[0].rules[0].fqdns[3]), 1);
-	policy_selectors_fini(&s);
+	assert_int_equal(names.at[0].kind, POLICY_MATCH_PATTERN);
+	/* One that is written again is the first. */
+	assert_int_equal(policy_names_find(&names, ids, &p->specs[0].rules[0].fqdns[3], &at), 0);
+	assert_int_equal(at, 1);
+	policy_names_fini(&names);
+	policy_ids_free(ids);
 	policy_free(p);
 }
 
@@ -65,22 +66,20 @@ static void test_3_4_policy_is_compiled_whole(void **state)
 {
 	struct policy *p = read_policy(two_uses);
 	struct conf_diag diag = {.text = NULL};
-	struct policy_selectors s;
-	struct match_tables t;
+	struct policy_matched m;
 	uint32_t index[SNP_MATCH_BANKS];
 	const uint32_t *set;
 	uint8_t wire[256];
 	size_t n;
 	int len = name_from_text("a.c", wire);
 
-	assert_int_equal(policy_match(p, &s, &t, &diag), 0);
-	assert_int_equal(match_name(&t, wire, (size_t)len, index), 0);
-	set = match_set(&t.banks[0], index[0], &n);
+	assert_int_equal(policy_match(p, &m, &diag), 0);
+	assert_int_equal(match_name(&m.tables, wire, (size_t)len, index), 0);
+	set = match_set(&m.tables.banks[0], index[0], &n);
 	assert_int_equal(n, 3);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(set[i], 2 + i);
-	match_tables_fini(&t);
-	policy_selectors_fini(&s);
+	policy_matched_fini(&m);
 	policy_free(p);
 	conf_diag_fini(&diag);
 }
@@ -89,13 +88,11 @@ static void test_3_4_policy_without_selectors_matches_nothing(void **state)
 {
 	struct policy *p = read_policy(HEAD "  - toEntities: [world]\n");
 	struct conf_diag diag = {.text = NULL};
-	struct policy_selectors s;
-	struct match_tables t;
+	struct policy_matched m;
 
-	assert_int_equal(policy_match(p, &s, &t, &diag), 0);
-	assert_int_equal(s.n, 0);
-	match_tables_fini(&t);
-	policy_selectors_fini(&s);
+	assert_int_equal(policy_match(p, &m, &diag), 0);
+	assert_int_equal(m.names.n, 0);
+	policy_matched_fini(&m);
 	policy_free(p);
 }
 
@@ -106,10 +103,9 @@ static void test_3_4_every_bad_expression_is_told_where_it_is_written(void **sta
 					    "    - matchName: good.com\n"
 					    "    - matchRegex: 'a**'\n");
 	struct conf_diag diag = {.text = NULL};
-	struct policy_selectors s;
-	struct match_tables t;
+	struct policy_matched m;
 
-	assert_int_equal(policy_match(p, &s, &t, &diag), -EINVAL);
+	assert_int_equal(policy_match(p, &m, &diag), -EINVAL);
 	assert_int_equal(diag.n_errors, 2);
 	print_message("%s", diag.text);
 	assert_non_null(

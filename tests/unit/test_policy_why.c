@@ -88,7 +88,7 @@ static int setup(void **state)
 	conf_diag_fini(&diag);
 	w.host = addr_of("10.4.0.1");
 	w.ids = policy_ids_new();
-	assert_int_equal(policy_names_add(&w.names, w.ids, w.policy), 0);
+	assert_int_equal(policy_names_add(&w.names, w.ids, w.policy, POLICY_NEXT), 0);
 	assert_int_equal(w.names.n, 2);
 	for (size_t i = 0; i < w.names.n; i++)
 		list[i] = (struct match_selector){w.names.at[i].kind, w.names.at[i].text};
@@ -343,13 +343,13 @@ static void selectors_are_visited_by_port(void **state)
 	assert_string_equal(t.buf, " *.test:14");
 }
 
-static void names_in_force_are_marked(void **state)
+static void names_tell_in_which_policy_they_stand(void **state)
 {
-	assert_int_equal(policy_names_mark(&w.names, w.ids, w.policy), 2);
-	assert_true(w.names.at[0].fqdn_now && !w.names.at[0].dns_now);
-	assert_int_equal(w.names.at[1].at.line, 14);
-	assert_int_equal(policy_names_mark(&w.names, w.ids, NULL), 0);
-	assert_false(w.names.at[0].fqdn_now);
+	assert_int_equal(w.names.of[POLICY_NEXT], 2);
+	assert_int_equal(w.names.of[POLICY_BEFORE], 0);
+	assert_true(w.names.at[0].in[POLICY_NEXT].fqdn && !w.names.at[0].in[POLICY_NEXT].dns);
+	assert_int_equal(w.names.at[1].in[POLICY_NEXT].at.line, 14);
+	assert_false(w.names.at[0].in[POLICY_BEFORE].fqdn);
 }
 
 int main(void)
@@ -361,7 +361,7 @@ int main(void)
 		cmocka_unit_test(there_is_a_line_for_each_verdict_and_no_other),
 		cmocka_unit_test(ports_that_are_named_are_those_that_are_allowed),
 		cmocka_unit_test(selectors_are_visited_by_port),
-		cmocka_unit_test(names_in_force_are_marked),
+		cmocka_unit_test(names_tell_in_which_policy_they_stand),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -49,6 +49,7 @@ static void serve(const char *path, struct fake *fake, int ready_fd)
 	struct export *e = NULL;
 	int err = base ? export_new(base, path, NULL, &source, &e) : -ENOMEM;
 
+	fake->export = e;
 	if (err || write(ready_fd, "", 1) != 1) {
 		fprintf(stderr, "serve: %s\n", strerror(-err));
 		_exit(1);

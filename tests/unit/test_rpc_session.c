@@ -29,6 +29,7 @@ static int setup(void **state)
 	fake = (struct fake){.names = FAKE_NAMES};
 	source = fake_source(&fake);
 	export_service_init(&exported, &source);
+	fake.face = &exported;
 	return 0;
 }
 
@@ -168,6 +169,40 @@ static void each_method_wants_its_right(void **state)
 	assert_int_equal(fake.reloads, 1);
 }
 
+/* Each by the one that began after it asked; who has gone is forgotten. */
+static void callers_of_a_reload_wait_for_its_result(void **state)
+{
+	struct h2_body bodies[4] = {
+		{EMPTY, 0, false}, {EMPTY, 0, false}, {EMPTY, 0, false}, {EMPTY, 0, false}};
+	struct h2_loop l;
+	int32_t id[4];
+
+	fake.reloads_wait = true;
+	h2_loop_init(&l, &service, BOTH, 65535);
+	for (int i = 0; i < 4; i++)
+		id[i] = h2_request(&l, "POST", RELOAD, GRPC_TYPE, &bodies[i]);
+	h2_loop_run(&l, TURNS);
+	assert_int_equal(fake.reloads, 4);
+	assert_int_equal(exported.counts.reloads_waiting, 4);
+	assert_false(h2_answer(&l, id[0])->closed);
+	fake_reloaded(&fake, 1);
+	h2_loop_run(&l, TURNS);
+	assert_int_equal(h2_answer(&l, id[0])->code, GRPC_OK);
+	assert_false(h2_answer(&l, id[1])->closed);
+	assert_int_equal(exported.counts.reloads_waiting, 3);
+	nghttp2_submit_rst_stream(l.h2, 0, id[1], NGHTTP2_CANCEL);
+	h2_loop_run(&l, TURNS);
+	assert_int_equal(exported.counts.reloads_waiting, 2);
+	fake_reloaded(&fake, 3);
+	h2_loop_run(&l, TURNS);
+	assert_int_equal(h2_answer(&l, id[2])->code, GRPC_OK);
+	assert_false(h2_answer(&l, id[3])->closed);
+	assert_int_equal(exported.counts.reloads_waiting, 1);
+	h2_loop_fini(&l);
+	assert_int_equal(exported.counts.reloads_waiting, 0);
+	fake_reloaded(&fake, 4);
+}
+
 static void reader_that_takes_nothing_makes_us_hold_little(void **state)
 {
 	struct h2_body body = {EMPTY, 0, false};
@@ -277,6 +312,7 @@ int main(void)
 		cmocka_unit_test_setup(too_many_headers_are_refused, setup),
 		cmocka_unit_test_setup(caller_who_is_refused_is_told_to_stop_sending, setup),
 		cmocka_unit_test_setup(each_method_wants_its_right, setup),
+		cmocka_unit_test_setup(callers_of_a_reload_wait_for_its_result, setup),
 		cmocka_unit_test_setup(reader_that_takes_nothing_makes_us_hold_little, setup),
 		cmocka_unit_test_setup(calls_that_end_early_leave_nothing, setup),
 		cmocka_unit_test_setup(streams_above_the_limit_are_refused, setup),

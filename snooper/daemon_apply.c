@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* daemon_apply.c - d->conf as the kernel side has it: values, endpoints, attachments. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "snooper/base/cleanup.h"
+#include "snooper/base/log.h"
+#include "snooper/daemon_reload.h"
+#include "snooper/io/endpoints.h"
+#include "snooper/io/kconf.h"
+#include "snooper/io/links.h"
+#include "snooper/io/proxy_seed.h"
+
+static int configure(struct daemon *d, struct snp_kconf *k, struct maps_problem *why)
+{
+	const char *what = "";
+	int r = kconf_build(d->conf, k, &what);
+
+	why->kernel = false;
+	if (r < 0) {
+		snprintf(why->text, sizeof(why->text), "%s: %s", what, strerror(-r));
+		return r;
+	}
+	r = maps_configure(d->maps, k);
+	if (r < 0) {
+		snprintf(why->text, sizeof(why->text), "cannot write the configuration: %s",
+			 strerror(-r));
+		return r;
+	}
+	return endpoints_prepare(d->endpoints, d->maps, d->conf, daemon_policy_now(d).tables, why);
+}
+
+static int attach(struct daemon *d, const struct snp_kconf *k, struct maps_problem *why)
+{
+	int r = links_attach(d->maps, d->conf, why);
+
+	if (r)
+		return r;
+	d->proxy_generation = k->proxy_generation;
+	d->proxy_cgroup_id = k->proxy_cgroup_id;
+	/* After the attachment: a socket bound in between is counted by its bind. */
+	r = proxy_seed(d->maps, d->conf, k->proxy_generation);
+	if (r > 0)
+		log_info("event=proxy-sockets found=%d", r);
+	if (r < 0)
+		snprintf(why->text, sizeof(why->text), "cannot count the proxy's sockets: %s",
+			 strerror(-r));
+	return r < 0 ? r : 0;
+}
+
+static int no_memory(struct maps_problem *why)
+{
+	why->kernel = false;
+	strcpy(why->text, "out of memory");
+	return -ENOMEM;
+}
+
+int daemon_apply(struct daemon *d, struct maps_problem *why)
+{
+	SNP_CLEANUP(snp_freep)
+	struct snp_kconf *k = calloc(1, sizeof(*k));
+	int r = k ? configure(d, k, why) : no_memory(why);
+
+	return r ? r : attach(d, k, why);
+}
+
+void daemon_settle(struct daemon *d)
+{
+	/* After the attachment: a cgroup made in between is known to the kernel side. */
+	endpoints_settle(d->endpoints, d->maps);
+	endpoints_audit(d->endpoints, d->maps);
+	endpoints_enforced(d->endpoints, d->maps, daemon_policy_now(d).tables);
+	d->settled_ns = clock_boot_ns();
+}
+
+/*
+ * Policy comes when endpoints have their numbers, and before anything of theirs is seen: no packet goes
+ * unjudged. So a start whose links fail has put its policy in force where an earlier
+ * daemon's links are; it judges there, by the files as they are, until one starts.
+ */
+int daemon_apply_first(struct daemon *d, struct policy *take, struct maps_problem *why)
+{
+	SNP_CLEANUP(snp_freep)
+	struct snp_kconf *k = calloc(1, sizeof(*k));
+	int r = k ? configure(d, k, why) : no_memory(why);
+
+	if (r) {
+		policy_free(take);
+		return r;
+	}
+	r = daemon_policy_start(d, take, why);
+	if (!r)
+		r = attach(d, k, why);
+	if (!r)
+		daemon_settle(d);
+	return r;
+}
