@@ -95,6 +95,8 @@ void ctl_put_string(struct json_object *o, const char *key, const char *value);
 void ctl_put_number(struct json_object *o, const char *key, uint64_t value);
 void ctl_put_bool(struct json_object *o, const char *key, bool value);
 struct json_object *ctl_strings(char *const *list, size_t n);
+/* A message's own numbers, strings, and yes or no, each under its name in proto/; lists and parts are left out. */
+struct json_object *ctl_message_json(const ProtobufCMessage *m);
 
 /* "850ms", "41.2s", "12m 5s", "3h 4m", "2d 5h". Returns text. */
 #define CTL_DURATION_MAX 32

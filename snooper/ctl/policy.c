@@ -24,53 +24,13 @@ static const char *const selector_headings[] = {"SELECTOR", "KIND", "USE",
 
 /* --- JSON --- */
 
-static struct json_object *summary_json(const Snooper__V1__PolicySummary *m)
-{
-	struct json_object *o = json_object_new_object();
-
-	ctl_put_number(o, "generation", m->generation);
-	ctl_put_string(o, "mode", m->mode);
-	ctl_put_bool(o, "unread", m->unread);
-	ctl_put_bool(o, "locked", m->locked);
-	ctl_put_number(o, "specs", m->specs);
-	ctl_put_number(o, "selectors", m->selectors);
-	ctl_put_number(o, "identities", m->identities);
-	ctl_put_number(o, "rows", m->rows);
-	ctl_put_number(o, "slots", m->slots);
-	ctl_put_number(o, "loaded_ms_ago", m->loaded_ms_ago);
-	return o;
-}
-
 static struct json_object *endpoint_json(const Snooper__V1__PolicyEndpoint *m)
 {
-	struct json_object *o = json_object_new_object(), *specs = json_object_new_array();
+	struct json_object *o = ctl_message_json(&m->base), *specs = json_object_new_array();
 
-	ctl_put_string(o, "name", m->name);
-	ctl_put_string(o, "mode", m->mode);
-	ctl_put_bool(o, "default_deny", m->default_deny);
-	ctl_put_bool(o, "dns_rules", m->dns_rules);
-	for (size_t i = 0; i < m->n_specs; i++) {
-		struct json_object *s = json_object_new_object();
-
-		ctl_put_string(s, "name", m->specs[i]->name);
-		ctl_put_string(s, "policy", m->specs[i]->policy);
-		json_object_array_add(specs, s);
-	}
+	for (size_t i = 0; i < m->n_specs; i++)
+		json_object_array_add(specs, ctl_message_json(&m->specs[i]->base));
 	json_object_object_add(o, "specs", specs);
-	return o;
-}
-
-static struct json_object *selector_json(const Snooper__V1__PolicySelector *m)
-{
-	struct json_object *o = json_object_new_object();
-
-	ctl_put_string(o, "selector", m->selector);
-	ctl_put_string(o, "kind", m->kind);
-	ctl_put_string(o, "policy", m->policy);
-	ctl_put_bool(o, "fqdns", m->fqdns);
-	ctl_put_bool(o, "dns", m->dns);
-	ctl_put_number(o, "names", m->names);
-	ctl_put_number(o, "hits", m->hits);
 	return o;
 }
 
@@ -80,13 +40,13 @@ static void print_json(struct ctl *ctl, const Snooper__V1__PolicyReply *m)
 
 	switch (m->line_case) {
 	case SNOOPER__V1__POLICY_REPLY__LINE_SUMMARY:
-		json_object_object_add(o, "policy", summary_json(m->summary));
+		json_object_object_add(o, "policy", ctl_message_json(&m->summary->base));
 		break;
 	case SNOOPER__V1__POLICY_REPLY__LINE_ENDPOINT:
 		json_object_object_add(o, "endpoint", endpoint_json(m->endpoint));
 		break;
 	case SNOOPER__V1__POLICY_REPLY__LINE_SELECTOR:
-		json_object_object_add(o, "selector", selector_json(m->selector));
+		json_object_object_add(o, "selector", ctl_message_json(&m->selector->base));
 		break;
 	default: /* of a newer daemon */
 		json_object_put(o);

@@ -129,3 +129,36 @@ char *ctl_joined(char *const *list, size_t n)
 	}
 	return text;
 }
+
+static void put_field(struct json_object *o, const ProtobufCFieldDescriptor *f, const void *at)
+{
+	switch (f->type) {
+	case PROTOBUF_C_TYPE_UINT64:
+		ctl_put_number(o, f->name, *(const uint64_t *)at);
+		break;
+	case PROTOBUF_C_TYPE_UINT32:
+		ctl_put_number(o, f->name, *(const uint32_t *)at);
+		break;
+	case PROTOBUF_C_TYPE_BOOL:
+		ctl_put_bool(o, f->name, *(const protobuf_c_boolean *)at);
+		break;
+	case PROTOBUF_C_TYPE_STRING:
+		ctl_put_string(o, f->name, *(char *const *)at);
+		break;
+	default:
+		break;
+	}
+}
+
+struct json_object *ctl_message_json(const ProtobufCMessage *m)
+{
+	struct json_object *o = json_object_new_object();
+
+	for (unsigned int i = 0; i < m->descriptor->n_fields; i++) {
+		const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
+
+		if (f->label == PROTOBUF_C_LABEL_NONE && !(f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
+			put_field(o, f, (const char *)m + f->offset);
+	}
+	return o;
+}

@@ -15,12 +15,9 @@ static const char *state_name(const Snooper__V1__Proxy *p)
 
 static struct json_object *proxy_json(const Snooper__V1__Proxy *p)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o = ctl_message_json(&p->base);
 
 	ctl_put_string(o, "state", state_name(p));
-	ctl_put_number(o, "since_ms", p->since_ms);
-	ctl_put_number(o, "bypassed_queries", p->bypassed_queries);
-	ctl_put_bool(o, "configured", p->configured);
 	return o;
 }
 
@@ -35,12 +32,9 @@ static struct json_object *counters_json(Snooper__V1__Counter *const *list, size
 
 static struct json_object *kernel_json(const Snooper__V1__Kernel *k)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o = ctl_message_json(&k->base);
 
-	ctl_put_number(o, "answers_parsed", k->answers_parsed);
-	ctl_put_number(o, "answers_learned", k->answers_learned);
 	json_object_object_add(o, "refused", counters_json(k->refused, k->n_refused));
-	ctl_put_number(o, "ring_lost", k->ring_lost);
 	json_object_object_add(o, "counters", counters_json(k->counters, k->n_counters));
 	return o;
 }
@@ -60,47 +54,13 @@ static struct json_object *untrusted_json(const Snooper__V1__StatusReply *m)
 	return array;
 }
 
-static struct json_object *cache_json(const Snooper__V1__Cache *c)
-{
-	struct json_object *o = json_object_new_object();
-
-	ctl_put_number(o, "names", c->names);
-	ctl_put_number(o, "addresses", c->addresses);
-	ctl_put_number(o, "evicted_names", c->evicted_names);
-	ctl_put_number(o, "refused_names", c->refused_names);
-	ctl_put_number(o, "refused_addresses", c->refused_addresses);
-	return o;
-}
-
 static struct json_object *endpoints_json(const Snooper__V1__StatusReply *m)
 {
 	struct json_object *array = json_object_new_array();
 
-	for (size_t i = 0; i < m->n_endpoints; i++) {
-		struct json_object *o = json_object_new_object();
-
-		ctl_put_string(o, "name", m->endpoints[i]->name);
-		ctl_put_number(o, "cgroups", m->endpoints[i]->cgroups);
-		ctl_put_number(o, "sockets_outside", m->endpoints[i]->sockets_outside);
-		ctl_put_number(o, "connections_before_policy",
-			       m->endpoints[i]->connections_before_policy);
-		json_object_array_add(array, o);
-	}
+	for (size_t i = 0; i < m->n_endpoints; i++)
+		json_object_array_add(array, ctl_message_json(&m->endpoints[i]->base));
 	return array;
-}
-
-static struct json_object *policy_json(const Snooper__V1__PolicyState *p)
-{
-	struct json_object *o = json_object_new_object();
-
-	ctl_put_number(o, "generation", p->generation);
-	ctl_put_number(o, "specs", p->specs);
-	ctl_put_number(o, "selectors", p->selectors);
-	ctl_put_number(o, "rows", p->rows);
-	ctl_put_number(o, "slots", p->slots);
-	ctl_put_number(o, "loaded_ms_ago", p->loaded_ms_ago);
-	ctl_put_number(o, "load_us", p->load_us);
-	return o;
 }
 
 /* {"mediabot":{"name":12,"deny-no-name":3}} */
@@ -122,19 +82,16 @@ static struct json_object *verdicts_json(const Snooper__V1__StatusReply *m)
 
 static void print_json(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o = ctl_message_json(&m->base);
 
-	ctl_put_string(o, "version", m->version);
-	ctl_put_string(o, "mode", m->mode);
 	json_object_object_add(o, "kernel", kernel_json(m->kernel));
-	json_object_object_add(o, "cache", cache_json(m->cache));
+	json_object_object_add(o, "cache", ctl_message_json(&m->cache->base));
 	json_object_object_add(o, "proxy", proxy_json(m->proxy));
 	json_object_object_add(o, "peers", json_object_new_array());
 	json_object_object_add(o, "untrusted_servers", untrusted_json(m));
-	ctl_put_number(o, "untrusted_unlisted", m->untrusted_unlisted);
 	json_object_object_add(o, "endpoints", endpoints_json(m));
 	if (m->policy)
-		json_object_object_add(o, "policy", policy_json(m->policy));
+		json_object_object_add(o, "policy", ctl_message_json(&m->policy->base));
 	json_object_object_add(o, "verdicts", verdicts_json(m));
 	json_object_object_add(o, "export", counters_json(m->export, m->n_export));
 	json_object_object_add(o, "degraded", ctl_strings(m->degraded, m->n_degraded));

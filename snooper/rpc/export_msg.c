@@ -19,7 +19,7 @@ SAME_ORIGIN(PEER);
 SAME_ORIGIN(RESOLVER);
 SAME_ORIGIN(SNAPSHOT);
 
-static void send_message(struct grpc_call *call, const ProtobufCMessage *m)
+void export_send(struct grpc_call *call, const ProtobufCMessage *m)
 {
 	uint8_t *at = grpc_call_message(call, protobuf_c_message_get_packed_size(m));
 
@@ -32,7 +32,7 @@ static void fail(struct grpc_call *call)
 	grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, "out of memory");
 }
 
-static ProtobufCBinaryData addr_data(const struct snp_addr *a)
+ProtobufCBinaryData export_addr(const struct snp_addr *a)
 {
 	const unsigned char *bytes;
 	size_t n = addr_to_bytes(a, &bytes);
@@ -43,7 +43,7 @@ static ProtobufCBinaryData addr_data(const struct snp_addr *a)
 static void put_addr(Snooper__V1__Address *to, const struct snp_listed_addr *from)
 {
 	snooper__v1__address__init(to);
-	to->address = addr_data(&from->addr);
+	to->address = export_addr(&from->addr);
 	to->expires_in_ms = from->expires_in_ms;
 	to->first_seen_ms_ago = from->first_seen_ms;
 	to->last_seen_ms_ago = from->last_seen_ms;
@@ -95,7 +95,7 @@ void export_send_name(struct grpc_call *call, const struct snp_listed_name *name
 	struct name_message n = {0};
 
 	if (put_name(&n, name))
-		send_message(call, &n.m.base);
+		export_send(call, &n.m.base);
 	else
 		fail(call);
 }
@@ -134,7 +134,7 @@ void export_send_change(struct grpc_call *call, enum export_change change,
 		m.event_case = SNOOPER__V1__WATCH_REPLY__EVENT_LOST;
 		m.lost = &lost;
 	}
-	send_message(call, &m.base);
+	export_send(call, &m.base);
 }
 
 struct stat_name {
@@ -184,7 +184,7 @@ static void put_untrusted(const struct snp_status *st, Snooper__V1__UntrustedSer
 {
 	for (size_t i = 0; i < st->n_untrusted; i++) {
 		snooper__v1__untrusted_server__init(&servers[i]);
-		servers[i].address = addr_data(&st->untrusted[i].addr);
+		servers[i].address = export_addr(&st->untrusted[i].addr);
 		servers[i].answers = st->untrusted[i].answers;
 		list[i] = &servers[i];
 	}
@@ -317,7 +317,7 @@ void export_send_status(struct grpc_call *call, const struct snp_status *st,
 	m.export = export.list;
 	m.n_degraded = st->n_degraded;
 	m.degraded = (char **)st->degraded;
-	send_message(call, &m.base);
+	export_send(call, &m.base);
 }
 
 void export_send_reload(struct grpc_call *call, int err, char *errors)
@@ -342,5 +342,5 @@ void export_send_reload(struct grpc_call *call, int err, char *errors)
 	}
 	if (err && !m.n_errors)
 		lines[m.n_errors++] = strerror(-err);
-	send_message(call, &m.base);
+	export_send(call, &m.base);
 }

@@ -8,11 +8,17 @@
 #ifndef SNP_EXPORT_MSG_H
 #define SNP_EXPORT_MSG_H
 
+#include <protobuf-c/protobuf-c.h>
+
 #include "snooper/core/listing.h"
 #include "snooper/core/policy_lines.h"
 #include "snooper/core/status.h"
 #include "snooper/rpc/export_service.h"
 #include "snooper/rpc/grpc_method.h"
+
+/* One message; for who makes one of his own. */
+void export_send(struct grpc_call *call, const ProtobufCMessage *m);
+ProtobufCBinaryData export_addr(const struct snp_addr *a); /* borrowed */
 
 /* WatchReply; name is NULL where change has none. */
 void export_send_change(struct grpc_call *call, enum export_change change,

@@ -8,22 +8,6 @@
 #include "snooper/core/text.h"
 #include "snooper/rpc/export_msg.h"
 
-static void send_message(struct grpc_call *call, const ProtobufCMessage *m)
-{
-	uint8_t *at = grpc_call_message(call, protobuf_c_message_get_packed_size(m));
-
-	if (at)
-		protobuf_c_message_pack(m, at);
-}
-
-static ProtobufCBinaryData addr_data(const struct snp_addr *a)
-{
-	const unsigned char *bytes;
-	size_t n = addr_to_bytes(a, &bytes);
-
-	return (ProtobufCBinaryData){n, (uint8_t *)bytes};
-}
-
 /* A string that is not there is empty on the wire. */
 static char *text_of(const char *text)
 {
@@ -34,7 +18,7 @@ static void send_why(struct grpc_call *call, const struct snp_why_line *line)
 {
 	Snooper__V1__WhyReply m = SNOOPER__V1__WHY_REPLY__INIT;
 
-	m.address = addr_data(&line->addr);
+	m.address = export_addr(&line->addr);
 	m.endpoint = text_of(line->endpoint);
 	m.allowed = !SNP_VERDICT_IS_DENY(line->verdict);
 	m.reason = text_of(policy_verdict_name(line->verdict));
@@ -50,40 +34,40 @@ static void send_why(struct grpc_call *call, const struct snp_why_line *line)
 	m.expires_in_ms = line->expires_in_ms;
 	m.n_ports = line->n_ports;
 	m.ports = (char **)line->ports;
-	send_message(call, &m.base);
+	export_send(call, &m.base);
 }
 
-static void put_summary(Snooper__V1__PolicySummary *to, const struct snp_policy_summary *from)
+/* The parts of a reply share one place: whichever it is. */
+static void
+send_part(struct grpc_call *call, Snooper__V1__PolicyReply__LineCase which, ProtobufCMessage *part)
 {
-	snooper__v1__policy_summary__init(to);
-	to->generation = from->generation;
-	to->mode = text_of(from->mode);
-	to->unread = from->unread;
-	to->locked = from->locked;
-	to->specs = from->specs;
-	to->selectors = from->selectors;
-	to->identities = from->identities;
-	to->rows = from->rows;
-	to->slots = from->slots;
-	to->loaded_ms_ago = from->loaded_ms_ago;
+	Snooper__V1__PolicyReply m = SNOOPER__V1__POLICY_REPLY__INIT;
+
+	m.line_case = which;
+	m.summary = (Snooper__V1__PolicySummary *)part;
+	export_send(call, &m.base);
 }
 
-static void put_selector(Snooper__V1__PolicySelector *to, const struct snp_policy_selector *from)
+static void send_summary(struct grpc_call *call, const struct snp_policy_summary *from)
 {
-	snooper__v1__policy_selector__init(to);
-	to->selector = text_of(from->text);
-	to->kind = text_of(from->kind);
-	to->policy = text_of(from->policy);
-	to->fqdns = from->fqdn;
-	to->dns = from->dns;
-	to->names = from->names;
-	to->hits = from->hits;
+	Snooper__V1__PolicySummary m = SNOOPER__V1__POLICY_SUMMARY__INIT;
+
+	m.generation = from->generation;
+	m.mode = text_of(from->mode);
+	m.unread = from->unread;
+	m.locked = from->locked;
+	m.specs = from->specs;
+	m.selectors = from->selectors;
+	m.identities = from->identities;
+	m.rows = from->rows;
+	m.slots = from->slots;
+	m.loaded_ms_ago = from->loaded_ms_ago;
+	send_part(call, SNOOPER__V1__POLICY_REPLY__LINE_SUMMARY, &m.base);
 }
 
 static void send_endpoint(struct grpc_call *call, const struct snp_policy_endpoint *from)
 {
-	Snooper__V1__PolicyReply m = SNOOPER__V1__POLICY_REPLY__INIT;
-	Snooper__V1__PolicyEndpoint e = SNOOPER__V1__POLICY_ENDPOINT__INIT;
+	Snooper__V1__PolicyEndpoint m = SNOOPER__V1__POLICY_ENDPOINT__INIT;
 	SNP_CLEANUP(snp_freep)
 	Snooper__V1__PolicySpec *specs = calloc(from->n_specs + 1, sizeof(*specs));
 	SNP_CLEANUP(snp_freep)
@@ -99,37 +83,27 @@ static void send_endpoint(struct grpc_call *call, const struct snp_policy_endpoi
 		specs[i].policy = text_of(from->places[i]);
 		list[i] = &specs[i];
 	}
-	e.name = text_of(from->name);
-	e.mode = text_of(from->mode);
-	e.default_deny = from->default_deny;
-	e.dns_rules = from->dns;
-	e.n_specs = from->n_specs;
-	e.specs = list;
-	m.line_case = SNOOPER__V1__POLICY_REPLY__LINE_ENDPOINT;
-	m.endpoint = &e;
-	send_message(call, &m.base);
-}
-
-static void send_summary(struct grpc_call *call, const struct snp_policy_summary *from)
-{
-	Snooper__V1__PolicyReply m = SNOOPER__V1__POLICY_REPLY__INIT;
-	Snooper__V1__PolicySummary summary;
-
-	put_summary(&summary, from);
-	m.line_case = SNOOPER__V1__POLICY_REPLY__LINE_SUMMARY;
-	m.summary = &summary;
-	send_message(call, &m.base);
+	m.name = text_of(from->name);
+	m.mode = text_of(from->mode);
+	m.default_deny = from->default_deny;
+	m.dns_rules = from->dns;
+	m.n_specs = from->n_specs;
+	m.specs = list;
+	send_part(call, SNOOPER__V1__POLICY_REPLY__LINE_ENDPOINT, &m.base);
 }
 
 static void send_selector(struct grpc_call *call, const struct snp_policy_selector *from)
 {
-	Snooper__V1__PolicyReply m = SNOOPER__V1__POLICY_REPLY__INIT;
-	Snooper__V1__PolicySelector selector;
+	Snooper__V1__PolicySelector m = SNOOPER__V1__POLICY_SELECTOR__INIT;
 
-	put_selector(&selector, from);
-	m.line_case = SNOOPER__V1__POLICY_REPLY__LINE_SELECTOR;
-	m.selector = &selector;
-	send_message(call, &m.base);
+	m.selector = text_of(from->text);
+	m.kind = text_of(from->kind);
+	m.policy = text_of(from->policy);
+	m.fqdns = from->fqdn;
+	m.dns = from->dns;
+	m.names = from->names;
+	m.hits = from->hits;
+	send_part(call, SNOOPER__V1__POLICY_REPLY__LINE_SELECTOR, &m.base);
 }
 
 static void send_verdict(struct grpc_call *call, const struct snp_verdict_line *from)
@@ -139,7 +113,7 @@ static void send_verdict(struct grpc_call *call, const struct snp_verdict_line *
 
 	v.endpoint = text_of(from->endpoint);
 	if (from->addr.q[0] || from->addr.q[1])
-		v.address = addr_data(&from->addr);
+		v.address = export_addr(&from->addr);
 	v.port = from->port;
 	v.protocol = from->protocol;
 	v.verdict = text_of(policy_verdict_name(from->verdict));
@@ -147,7 +121,7 @@ static void send_verdict(struct grpc_call *call, const struct snp_verdict_line *
 	v.ago_ms = from->ago_ms;
 	m.event_case = SNOOPER__V1__VERDICTS_REPLY__EVENT_VERDICT;
 	m.verdict = &v;
-	send_message(call, &m.base);
+	export_send(call, &m.base);
 }
 
 static void send_lost(struct grpc_call *call)
@@ -157,7 +131,7 @@ static void send_lost(struct grpc_call *call)
 
 	m.event_case = SNOOPER__V1__VERDICTS_REPLY__EVENT_LOST;
 	m.lost = &lost;
-	send_message(call, &m.base);
+	export_send(call, &m.base);
 }
 
 void export_send_line(struct grpc_call *call, const struct snp_policy_line *line)

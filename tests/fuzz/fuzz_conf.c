@@ -13,21 +13,7 @@
 #include <string.h>
 
 #include "snooper/io/conf_yaml.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int holds)
-{
-	if (!holds)
-		abort();
-}
-
-/* A terminal is safe from what is said about a hostile file. */
-static void check_text(const char *text)
-{
-	for (; text && *text; text++)
-		require(*text == '\n' || (*text >= 0x20 && *text < 0x7f));
-}
+#include "tests/fuzz/fuzz_diag.h"
 
 /* What later code relies on without looking. */
 static void check_conf(const struct snp_conf *c)
@@ -54,10 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int r;
 
 	r = conf_read_text("snooper.yaml", (const char *)data, size, &c, &diag);
-	require(r == 0 || r == -EINVAL);
-	require((r == 0) == (c != NULL) && (r == 0) == (diag.n_errors == 0));
-	require((diag.n_errors + diag.n_warnings > 0) == (diag.text != NULL));
-	check_text(diag.text);
+	require_diag(r, c != NULL, &diag);
 	if (c)
 		check_conf(c);
 	conf_diag_fini(&diag);

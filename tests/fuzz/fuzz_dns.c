@@ -11,16 +11,9 @@
 
 #define SNP_DNS_CHECKED
 #include "bpf/dns_load.h"
+#include "tests/fuzz/fuzz.h"
 
 static struct dns_walk walks[3];
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int holds)
-{
-	if (!holds)
-		abort();
-}
 
 static __u32 walk(struct dns_walk *w, const uint8_t *msg, size_t len, int remains)
 {

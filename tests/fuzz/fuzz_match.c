@@ -14,8 +14,7 @@
 #include "snooper/core/match_pattern.h"
 #include "snooper/core/match_priv.h"
 #include "snooper/core/name.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 #define LINES_MAX 16
 #define TEXT_MAX  4096
@@ -29,12 +28,6 @@ struct given {
 	const char *names[LINES_MAX];
 	size_t n, n_text, n_names;
 };
-
-static void require(int holds)
-{
-	if (!holds)
-		abort();
-}
 
 static char *keep(struct given *g, const char *text)
 {

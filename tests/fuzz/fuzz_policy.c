@@ -10,21 +10,7 @@
 
 #include "snooper/core/match_pattern.h"
 #include "snooper/io/policy_yaml.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int holds)
-{
-	if (!holds)
-		abort();
-}
-
-/* A terminal is safe from what is said about a hostile file. */
-static void check_text(const char *text)
-{
-	for (; text && *text; text++)
-		require(*text == '\n' || (*text >= 0x20 && *text < 0x7f));
-}
+#include "tests/fuzz/fuzz_diag.h"
 
 static void check_place(const struct policy *p, const struct policy_place *at)
 {
@@ -121,10 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int r;
 
 	r = policy_read_text("policy.yaml", (const char *)data, size, &p, &diag);
-	require(r == 0 || r == -EINVAL);
-	require((r == 0) == (p != NULL) && (r == 0) == (diag.n_errors == 0));
-	require((diag.n_errors + diag.n_warnings > 0) == (diag.text != NULL));
-	check_text(diag.text);
+	require_diag(r, p != NULL, &diag);
 	for (size_t i = 0; p && i < p->n_specs; i++)
 		check_spec(p, &p->specs[i]);
 	conf_diag_fini(&diag);

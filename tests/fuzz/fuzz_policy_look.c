@@ -12,8 +12,7 @@
 
 #include "bpf/snp_policy_look.h"
 #include "snooper/core/policy_ids.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 struct question {
 	struct snp_flow_to to;
@@ -21,12 +20,6 @@ struct question {
 	uint8_t len, reserved[3];
 	uint8_t name[256];
 };
-
-static void require(int holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* --- kept numbers --- */
 

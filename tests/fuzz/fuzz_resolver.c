@@ -11,16 +11,9 @@
 
 #include "snooper/core/text.h"
 #include "snooper/io/resolver_msg.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static struct resolver_msg msg;
-
-static void require(int holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void check(const struct reconcile_found *found, uint16_t type)
 {

@@ -13,17 +13,10 @@
 #include "snooper/rpc/grpc_limit.h"
 #include "tests/unit/fake_source.h"
 #include "tests/unit/h2_loop.h"
+#include "tests/fuzz/fuzz.h"
 
 #define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #define TURNS	4000
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* Take what there is, and do what is to be done, as a connection's turns would. */
 static bool turns(struct grpc_session *s)
@@ -133,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	export_service_init(&service, &source);
+	fake.face = &service;
 	switch (data[0] % 3) {
 	case 0:
 		limits(data + 1, size - 1);
