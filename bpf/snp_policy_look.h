@@ -61,17 +61,24 @@ snp_match_inline __u32 snp_step(__u32 step, __u32 take)
 	return step * take;
 }
 
+/*
+ * The steps of a search among n: most have few. Twice a constant: a loop from where n says would be
+ * followed from each place.
+ */
+#define snp_search(step, bits, n)                                                                  \
+	for (step = (n) < SNP_FEW ? SNP_FEW / 2 : 1u << ((bits)-1); step; step >>= 1)
+#define SNP_FEW 32u
+
 /* Is the port in the runs of ports that begin at `at`? */
 snp_match_inline int snp_ports_run(const __u8 *tables, __u32 at, __u32 n, __u32 port)
 {
-	__u32 below = 0, step; /* limits known to be no greater than port */
+	__u32 below = 0, step, is_in, limit; /* below: limits known to be no greater than port */
 
-	for (step = 1u << (SNP_TOGGLES_BITS - 1); step; step >>= 1) {
-		__u32 is_in = ~snp_less(n, below + step) &
-			      1; /* never to read what is not there: it is cold */
-		__u32 limit =
-			*snp_table_at(tables, __u32, at + (below + snp_step(step - 1, is_in)) * 4);
-
+	snp_search(step, SNP_TOGGLES_BITS, n)
+	{
+		/* Never to read what is not there: it is cold. */
+		is_in = ~snp_less(n, below + step) & 1;
+		limit = *snp_table_at(tables, __u32, at + (below + snp_step(step - 1, is_in)) * 4);
 		below += snp_step(step, is_in & ~snp_less(port, limit));
 	}
 	return below & 1;
@@ -166,7 +173,8 @@ snp_match_inline __u32 snp_range4_sets(const __u8 *tables, const struct snp_clas
 
 	if (!n)
 		return 0;
-	for (step = 1u << (SNP_RANGES_BITS - 1); step; step >>= 1) {
+	snp_search(step, SNP_RANGES_BITS, n)
+	{
 		is_in = snp_less(i + step, n);
 		r = snp_table_at(tables, struct snp_range4, at + (i + snp_step(step, is_in)) * 8);
 		i += snp_step(step, is_in & ~snp_less(addr, r->from));
@@ -183,7 +191,8 @@ snp_match_inline __u32 snp_range6_sets(const __u8 *tables, const struct snp_clas
 
 	if (!n)
 		return 0;
-	for (step = 1u << (SNP_RANGES_BITS - 1); step; step >>= 1) {
+	snp_search(step, SNP_RANGES_BITS, n)
+	{
 		__u32 is_in = snp_less(i + step, n), above, same;
 
 		r = snp_table_at(tables, struct snp_range6, at + (i + snp_step(step, is_in)) * 32);
