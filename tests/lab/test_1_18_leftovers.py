@@ -33,11 +33,16 @@ with Run() as run, Lab(run) as lab:
 '''
 
 
+def interruptible():
+    """What a shell began in the background ignores SIGINT, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start_runner():
     """A runner of its own, in the middle of a test: (process, name of its run)."""
     runner = subprocess.Popen(['/usr/bin/python3', '-c', RUNNER, HERE], text=True,
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL)
+                              stderr=subprocess.DEVNULL, preexec_fn=interruptible)
     name = runner.stdout.readline().strip()
     assert name == f'snl{runner.pid}'
     kinds = {kind for kind, _ in leftovers.find(name)}
