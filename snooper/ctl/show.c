@@ -96,7 +96,7 @@ const char *ctl_clock(char text[static CTL_CLOCK_MAX])
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (localtime_r(&now.tv_sec, &tm))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-	snprintf(text, CTL_CLOCK_MAX, "%s.%03ld", clock, now.tv_nsec / 1000000);
+	snprintf(text, CTL_CLOCK_MAX, "%s.%03u", clock, (unsigned)(now.tv_nsec / 1000000) % 1000);
 	return text;
 }
 
