@@ -43,7 +43,8 @@ dns_inline void dns_question_name(struct dns_walk *w, __u32 len)
 	for (i = 0; i < DNS_NAME_PAD; i += 8)
 		dns_put_word(to + i, 0);
 	w->name_len[0] = len;
-	w->hash[0] = siphash_name(dns_name(w, 0), len, w->key);
+	/* From memory, here too: each way out of the first loop knows another length. */
+	w->hash[0] = siphash_name(dns_name(w, 0), *(volatile __u32 *)&w->name_len[0], w->key);
 }
 
 dns_inline __u32 dns_question(struct dns_walk *w)
@@ -57,6 +58,7 @@ dns_inline __u32 dns_question(struct dns_walk *w)
 	if (!dns_has(w, end, 4))
 		return DNS_E(SHORT);
 	dns_question_name(w, end - DNS_HEADER_LEN);
+	end = *(volatile __u32 *)&w->pos;
 	w->qtype = dns_u16(w, end);
 	w->qclass = dns_u16(w, end + 2);
 	w->pos = end + 4;
