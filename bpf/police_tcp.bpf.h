@@ -6,7 +6,9 @@
  * before its name, the part without the name goes and is remembered; a segment that
  * holds part of a name is held back (TCP sends it again, by then often with
  * more behind it): not a byte of a forbidden name leaves. Segments are taken in the order
- * of their sequence numbers: what is behind one that was held back waits too.
+ * of their sequence numbers: what is behind one that was held back waits too. What will never be a
+ * question is refused like a forbidden one. Audit counts the same and lets it all go, so that a
+ * connection stands in its stream where it must when enforce comes.
  */
 #ifndef SNP_POLICE_TCP_BPF_H
 #define SNP_POLICE_TCP_BPF_H
@@ -131,6 +133,39 @@ struct stream_turn {
 	struct snp_scratch_slot *slot;
 };
 
+/* Of a message that gave the error there are so many bytes: will more of them make it a question? */
+static __always_inline int
+stream_may_grow(const struct snp_scratch_slot *slot, __u32 there, __u32 e)
+{
+	if (there < 2)
+		return 1;
+	return e == DNS_E(SHORT) && slot->walk.len < slot->stream.message &&
+	       slot->walk.len < STREAM_QUESTION_MAX;
+}
+
+/* What is at hand of a message is no question. 1: it may go all the same; 0: s->stop says why not, if it has to wait. */
+static __always_inline int
+stream_no_question(struct __sk_buff *skb, struct snp_scratch_slot *slot, __u32 there, __u32 e)
+{
+	struct stream *s = &slot->stream;
+
+	if (!stream_may_grow(slot, there, e)) {
+		if (snp_dns_refused(skb))
+			return 1;
+		s->stop = STREAM_REFUSED;
+		return 0;
+	}
+	/* Too short for its header, or cut before the name. */
+	if (!stream_keep(skb, s))
+		return 0;
+	if (s->open) {
+		snp_count(SNP_STAT_TCP_SHAPE);
+		return 1;
+	}
+	s->stop = STREAM_SHAPE;
+	return 0;
+}
+
 /* A message, or what is left of one. 1: the segment is read, or stopped. */
 static __always_inline int stream_message(struct __sk_buff *skb, struct snp_scratch_slot *slot)
 {
@@ -149,11 +184,9 @@ static __always_inline int stream_message(struct __sk_buff *skb, struct snp_scra
 	there = stream_load(skb, slot);
 	e = there < 2 + DNS_HEADER_LEN ? DNS_E(SHORT) : (__u32)snp_read_question(slot->index, 0);
 	if (e) {
-		/* Too short for its header, or cut before the name. */
-		s->stop = stream_keep(skb, s) ? STREAM_SHAPE : 0;
-		return 1;
-	}
-	if (!snp_may_ask(skb, slot->index)) {
+		if (!stream_no_question(skb, slot, there, e))
+			return 1;
+	} else if (!snp_may_ask(skb, slot->index)) {
 		s->stop = STREAM_REFUSED;
 		return 1;
 	}
@@ -220,8 +253,10 @@ static __always_inline int police_tcp(struct __sk_buff *skb)
 	if (!tables)
 		return 1;
 	open = snp_policy_head(tables)->mode != SNP_MODE_ENFORCE;
-	if (segment_read(skb, &seg))
+	if (segment_read(skb, &seg)) {
+		snp_count(SNP_STAT_TCP_SHAPE);
 		return open;
+	}
 	if (seg.urgent)
 		return police_no_question(skb, 1) == POLICE_GO;
 	if (!seg.len && !seg.syn)
@@ -231,13 +266,16 @@ static __always_inline int police_tcp(struct __sk_buff *skb)
 	if (!sk)
 		return open || !seg.len;
 	kept = bpf_sk_storage_get(&snp_stream, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!kept)
+	if (!kept) {
+		snp_count(SNP_STAT_Q_STORAGE);
 		return open;
+	}
 	at = snp_scratch_any();
 	slot = at < 0 ? NULL : snp_scratch_at(at);
 	if (!slot)
 		return open;
 	slot->index = at;
+	slot->stream.open = open;
 	stop = stream_judge(skb, slot, &seg, kept);
 	if (stop == STREAM_SHAPE || stop == STREAM_GAP)
 		snp_count(stop == STREAM_GAP ? SNP_STAT_TCP_WAITS : SNP_STAT_TCP_SHAPE);

@@ -58,6 +58,7 @@ struct snp_scratch_slot {
 		__u32 pos, end; /* in the packet */
 		__u32 message;	/* length of the one being read */
 		__u32 stop;	/* STREAM_*: why it may not go */
+		__u32 open;	/* whatever it holds, it goes: audit */
 	} stream;
 	struct snp_name_row name;
 	struct snp_event event;

@@ -78,7 +78,7 @@
 	  "remember it")                                                                           \
 	X(NO_JUDGE, "no_judge", "refused: too many flows being judged at this moment")             \
 	X(TCP_SHAPE, "tcp_question_cut",                                                           \
-	  "segments held back: part of a name, or no question at all")                             \
+	  "segments with part of a name: held back for the rest (audit lets them go)")             \
 	X(TCP_WAITS, "tcp_question_waits", "segments held back behind another one")                \
 	X(UNMATCHED, "unmatched", "answers not kept: observe.names is matched, and no selector is")
 

@@ -7,6 +7,7 @@ import struct
 import pytest
 
 import dnswire as w
+from judging import outcome, refusals
 from policing import DNS_ANY, addresses_in, ask, far, inside, names, policy, resolver, start, zone
 
 ZONE = zone(web='10.55.0.1', api=['10.55.0.2', 'fd55::2'], other='10.55.0.3')
@@ -139,6 +140,32 @@ def test_3_9_audit_lets_them_go(world):
     assert inside(world, writes, world.outside.ip4, message('other.policed.test')) == [['10.55.0.3']]
 
 
+def test_3_9_a_connection_of_audit_goes_on_under_enforce(world):
+    """Whatever it sent before, and however it was cut: an allowed question is answered, a forbidden one is not."""
+    rules = policy(names('*.policed.test') + RULES)
+    daemon = start(world, rules, mode='audit')
+    web, other = message('web.policed.test'), message('other.policed.test')
+
+    def talk():
+        with socket.create_connection((world.outside.ip4, 53), 5) as s:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for part in web[:20], web[20:], other[:20], other[20:]:
+                s.sendall(part)
+            yield [addresses_in(read_message(s)) for _ in range(2)]
+            s.sendall(web)
+            yield outcome(lambda: addresses_in(read_message(s)))
+            s.sendall(other)
+            yield outcome(s.recv, 1)
+
+    with world.node.steps(talk, cgroup=f'{world.node.cgroup}/bot') as app:
+        assert app.next() == [['10.55.0.1'], ['10.55.0.3']]
+        daemon.conf['policy']['mode'] = 'enforce'
+        daemon.write_conf()
+        assert daemon.ctl('reload').returncode == 0
+        assert app.next() == ['10.55.0.1']
+        assert app.next() == 'ECONNABORTED'
+
+
 def test_3_9_with_snooperd_dead(world):
     daemon = start(world, policy(names('*.policed.test') + RULES))
     daemon.kill9()
@@ -165,3 +192,13 @@ def test_3_9_what_is_no_question_is_refused(world):
             except PermissionError:
                 return 'EPERM'
     assert inside(world, junk, world.outside.ip4) == 'EPERM'
+
+
+@pytest.mark.parametrize('what', [
+    b'GET / HTTP/1.1\r\nHost: policed.test\r\n\r\n', b'\x00\x05other', b'\x00\x00' + message('web.policed.test'),
+    message('web.policed.test')[:4] + b'\x80' + message('web.policed.test')[5:]])
+def test_3_9_over_tcp_what_is_no_question_is_told_at_once(world, what):
+    """Not held back for more: no more will make it one."""
+    daemon = start(world, policy(names('*.policed.test') + RULES))
+    assert inside(world, writes, world.outside.ip4, what) == 'ConnectionAbortedError'
+    assert refusals(daemon) == {'deny-dns': 1}
