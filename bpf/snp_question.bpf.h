@@ -51,6 +51,9 @@ static __always_inline void question_make(struct question *out, const struct snp
 enum { WAY_ITSELF, WAY_FREE, WAY_LATE, WAY_ANSWERED, WAY_OPEN };
 #define WAY_NEVER ~0u
 
+/* By so much another CPU may have read the clock after us, and yet have noted its question before. */
+#define ASKED_AHEAD_MS 1000u
+
 static __always_inline __u32 way_cost(const struct snp_question *have, __u32 head,
 				      const struct snp_question *want, __u32 timeout_ms, int evict)
 {
@@ -62,8 +65,8 @@ static __always_inline __u32 way_cost(const struct snp_question *have, __u32 hea
 		return WAY_NEVER;
 	if (have->what == want->what && question_head(head, 0) == question_head(want->head, 0))
 		return WAY_ITSELF;
-	age = want->asked_ms - have->asked_ms;
-	if (age > timeout_ms)
+	age = want->asked_ms + ASKED_AHEAD_MS - have->asked_ms;
+	if (age > timeout_ms + ASKED_AHEAD_MS)
 		return WAY_LATE;
 	if ((head & SNP_Q_STATE) == SNP_Q_ANSWERED)
 		return WAY_ANSWERED;

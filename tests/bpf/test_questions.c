@@ -244,6 +244,42 @@ static void the_ninth_of_one_line_evicts_the_oldest(void **state)
 	assert_int_equal(learned, 8);
 }
 
+/* Every question was noted so much later (before: less than 0) than it was. */
+static void noted_later(int ms)
+{
+	int fd = bpf_map__fd(rig.skel->maps.snp_questions);
+	struct snp_question_line line;
+
+	for (__u32 i = 0; i < SNP_Q_LINES; i++) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &i, &line), 0);
+		for (int way = 0; way < SNP_Q_WAYS; way++)
+			line.q[way].asked_ms += ms;
+		assert_int_equal(bpf_map_update_elem(fd, &i, &line, BPF_ANY), 0);
+	}
+}
+
+/* Two threads ask on one socket, and the one that looks at the clock first notes its question last. */
+static void a_question_of_a_moment_later_is_not_late(void **state)
+{
+	char query[] = QUERY, answer[] = ANSWER;
+	__u16 ids[5];
+
+	ids_that_meet(ids, 5);
+	for (int i = 0; i < 5; i++) {
+		if (i == 4)
+			noted_later(500);
+		memcpy(query, &ids[i], 2);
+		assert_int_equal(net_ask(net.client, BYTES(query)), 0);
+		assert_int_equal(net_expect(net.server, BYTES(query)), 0);
+	}
+	noted_later(-500);
+	for (int i = 0; i < 5; i++) {
+		memcpy(answer, &ids[i], 2);
+		assert_int_equal(exchange(NULL, 0, BYTES(answer)), 0);
+	}
+	assert_int_equal(rig_added(&rig, SNP_STAT_LEARNED), 5);
+}
+
 /* A forwarder's way: 500 questions open on a socket, answered in reverse. */
 static void hundreds_wait_on_one_socket(void **state)
 {
@@ -312,6 +348,7 @@ int main(void)
 		TEST(an_error_closes_its_question),
 		TEST(a_late_answer_is_not_learned_from),
 		TEST(the_ninth_of_one_line_evicts_the_oldest),
+		TEST(a_question_of_a_moment_later_is_not_late),
 		TEST(hundreds_wait_on_one_socket),
 		TEST(a_and_aaaa_under_one_id_are_two_questions),
 	};
