@@ -173,8 +173,10 @@ static __always_inline enum police police_packet(struct __sk_buff *skb)
 	sk = skb->sk;
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
-	if (sk)
+	if (sk) {
 		raw = sk->type == SOCK_RAW;
+		c.type = *(volatile __u32 *)&sk->type;
+	}
 	dns = snp_class_at(tables, class)->flags & SNP_CLASS_DNS;
 	if (snp_is_resolver(&c.key.to) || (dns && police_is_stub(&c.key.to))) {
 		if (dns && packet_may_change(skb, is.tcp))
@@ -212,7 +214,8 @@ static __always_inline int police_cut(struct __sk_buff *skb)
 
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
-	if (!sk)
+	/* A raw socket has none, however many packets of it look like one. */
+	if (!sk || sk->type != SOCK_STREAM)
 		return 0;
 	e = bpf_ringbuf_reserve(&snp_ring, sizeof(*e), 0);
 	if (!e) {

@@ -20,6 +20,7 @@ struct police_case {
 	__u64 cgroup_id;
 	__u64 netns_cookie; /* of its socket */
 	__u32 by_call;	    /* by connect or sendmsg: no packet yet */
+	__u32 type;	    /* of its socket: SOCK_*, 0: not known, or by_call */
 	__u32 cut;	    /* out: it was admitted before, and has just been refused */
 };
 
@@ -169,11 +170,11 @@ static __always_inline int flow_add(const struct snp_flow_key *key, const struct
 
 /*
  * Remember an admitted flow where there is room: a way of its socket, or the table of all. A TCP socket
- * has one at a time, and the kernel holds it locked.
+ * has one at a time, and the kernel holds it locked; a raw one that writes TCP is neither.
  */
-static __always_inline void
-flow_keep(struct snp_flow_ways *ways, const struct snp_flow_key *key, struct judge *j, __u32 v)
+static __always_inline void flow_keep(const struct police_case *c, struct judge *j, __u32 v)
 {
+	struct snp_flow_ways *ways = c->ways;
 	struct snp_flow *f = ways ? flow_of(ways, &j->to) : NULL;
 	__u32 i;
 
@@ -182,12 +183,14 @@ flow_keep(struct snp_flow_ways *ways, const struct snp_flow_key *key, struct jud
 		return;
 	}
 	for (i = 0; ways && i < SNP_FLOW_WAYS; i++)
-		if (j->to.protocol == IPPROTO_TCP || flow_claim(&ways->way[i], j)) {
+		if ((j->to.protocol == IPPROTO_TCP && c->type != SOCK_RAW) ||
+		    flow_claim(&ways->way[i], j)) {
 			flow_write(&ways->way[i], j, v);
 			return;
 		}
 	flow_write(&j->fresh, j, v);
-	if (bpf_map_update_elem(&snp_flows, key, &j->fresh, BPF_EXIST) && flow_add(key, &j->fresh))
+	if (bpf_map_update_elem(&snp_flows, &c->key, &j->fresh, BPF_EXIST) &&
+	    flow_add(&c->key, &j->fresh))
 		snp_count(SNP_STAT_FLOWS_FULL);
 }
 
@@ -279,8 +282,7 @@ police_judge(struct police_case *c, struct snp_flow *f, __u64 now_ns, __u32 agai
 	v = snp_judge(index);
 	if (!SNP_VERDICT_IS_DENY(v)) {
 		if (v != SNP_VERDICT_NONE)
-			flow_keep(c->ways, &c->key, j,
-				  v == SNP_VERDICT_LIVE ? SNP_VERDICT_NAME : v);
+			flow_keep(c, j, v == SNP_VERDICT_LIVE ? SNP_VERDICT_NAME : v);
 		if (police_counts(v))
 			snp_judged(index, c->cgroup_id, v);
 	} else if (!police_was_heard(c, now_ns)) {
