@@ -87,9 +87,10 @@ static __always_inline struct judge *judge_claim(__u32 *index)
 	return judge_at(*index);
 }
 
+/* Another CPU may take it: an exchange, so that nothing of ours is written after that. */
 static __always_inline void judge_give(struct judge *j)
 {
-	*(volatile __u64 *)&j->busy = 0;
+	__sync_lock_test_and_set(&j->busy, 0);
 }
 
 /* --- the parts, each verified by itself (stages.bpf.c) --- */
