@@ -30,13 +30,12 @@
 #include "snooper/io/metrics_http.h"
 #include "snooper/io/sock_destroy.h"
 
-#define RING_TURN	256 /* records taken in one turn of the loop */
-#define DRAIN_MS	50
-#define TICK_MS		250
-#define SCAN_EVERY_NS	(15 * SNP_NS_PER_S)
-#define SETTLE_EVERY_NS SNP_NS_PER_S
-#define RETRY_NS	(10 * SNP_NS_PER_S) /* attachments that failed */
-#define TURN_MAX_NS	(10 * SNP_NS_PER_MS)
+#define RING_TURN     256 /* records taken in one turn of the loop */
+#define DRAIN_MS      50
+#define TICK_MS	      250
+#define SCAN_EVERY_NS (15 * SNP_NS_PER_S)
+#define RETRY_NS      (10 * SNP_NS_PER_S) /* attachments that failed */
+#define TURN_MAX_NS   (10 * SNP_NS_PER_MS)
 
 /* After a reading that found something, look again soon: the kernel wakes us rarely. */
 static void take_news(struct daemon *d)
@@ -156,29 +155,15 @@ static void follow_proxy_cgroup(struct daemon *d, uint64_t now_ns)
 	if (!d->conf->proxy.cgroup || links_cgroup(d->conf->proxy.cgroup, &id, &level) < 0 ||
 	    id == d->proxy_cgroup_id || now_ns < d->attach_again_ns)
 		return;
-	/* The worker goes by the endpoints as they are. */
-	if (d->reload || d->policy.is_following)
+	/* A reload attaches, too. */
+	if (d->reload)
 		return;
 	log_info("event=proxy-cgroup path=%s id=%" PRIu64, d->conf->proxy.cgroup, id);
 	d->attach_again_ns = 0;
 	if (daemon_apply(d, &why) < 0) {
 		log_err("event=attach-failed reason=\"%s\"", why.text);
 		d->attach_again_ns = clock_boot_ns() + RETRY_NS;
-	} else {
-		daemon_settle(d);
 	}
-}
-
-/* A cgroup that found no room may find some later. */
-static void settle_what_was_missed(struct daemon *d, uint64_t now_ns)
-{
-	/* Of a very large tree, a fiftieth of the time at most. */
-	if (now_ns - d->settled_ns < SETTLE_EVERY_NS + 50 * d->settle_took_ns ||
-	    !endpoints_incomplete(d->endpoints, d->maps))
-		return;
-	endpoints_settle(d->endpoints, d->maps);
-	d->settled_ns = clock_boot_ns();
-	d->settle_took_ns = d->settled_ns - now_ns;
 }
 
 /* On time: no later than a tick, and no sooner than a turn of the loop. */
@@ -212,7 +197,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 			start_scan(d);
 	}
 	follow_proxy_cgroup(d, now_ns);
-	settle_what_was_missed(d, now_ns);
+	daemon_settle_missed(d, now_ns);
 	daemon_policy_follow(d, now_ns);
 	look_at_proxies(d);
 	daemon_note_shortages(d, now_ns);
@@ -384,9 +369,8 @@ static int start(struct daemon *d, struct policy *policy_take, struct maps_probl
 	/* Twice the facts: what the maps hold, learned and granted. */
 	d->cache = fqdn_cache_new(d->conf->limits.names, 2 * (size_t)d->conf->limits.facts);
 	d->base = event_base_new();
-	d->endpoints = endpoints_new();
 	d->verdicts = verdict_log_new();
-	if (!d->cache || !d->base || !d->endpoints || !d->verdicts || start_loop(d) < 0) {
+	if (!d->cache || !d->base || !d->verdicts || start_loop(d) < 0) {
 		policy_free(policy_take);
 		strcpy(why->text, "cannot start the loop");
 		return -ENOMEM;

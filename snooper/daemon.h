@@ -76,6 +76,7 @@ struct daemon {
 	struct daemon_policy policy;
 	struct verdict_log *verdicts;	     /* daemon_verdicts.c */
 	uint64_t settled_ns, settle_took_ns; /* when their cgroups were last looked through */
+	bool is_settling;		     /* ... and are, for want of some */
 	struct scan scan;
 	struct reconciler reconciler;
 	struct untrusted untrusted;

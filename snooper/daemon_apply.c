@@ -29,7 +29,7 @@ static int configure(struct daemon *d, struct snp_kconf *k, struct maps_problem 
 			 strerror(-r));
 		return r;
 	}
-	return endpoints_prepare(d->endpoints, d->maps, d->conf, daemon_policy_now(d).tables, why);
+	return 0;
 }
 
 static int attach(struct daemon *d, const struct snp_kconf *k, struct maps_problem *why)
@@ -57,6 +57,17 @@ static int no_memory(struct maps_problem *why)
 	return -ENOMEM;
 }
 
+int daemon_endpoints_in_force(struct daemon *d, const struct endpoints *before,
+			      struct maps_problem *why)
+{
+	int r = endpoints_in_force(d->endpoints, d->maps, before);
+
+	if (r)
+		snprintf(why->text, sizeof(why->text), "cannot write the endpoints: %s",
+			 strerror(-r));
+	return r;
+}
+
 int daemon_apply(struct daemon *d, struct maps_problem *why)
 {
 	SNP_CLEANUP(snp_freep)
@@ -64,15 +75,6 @@ int daemon_apply(struct daemon *d, struct maps_problem *why)
 	int r = k ? configure(d, k, why) : no_memory(why);
 
 	return r ? r : attach(d, k, why);
-}
-
-void daemon_settle(struct daemon *d)
-{
-	/* After the attachment: a cgroup made in between is known to the kernel side. */
-	endpoints_settle(d->endpoints, d->maps);
-	endpoints_audit(d->endpoints, d->maps);
-	endpoints_enforced(d->endpoints, d->maps, daemon_policy_now(d).tables);
-	d->settled_ns = clock_boot_ns();
 }
 
 /*
@@ -86,6 +88,10 @@ int daemon_apply_first(struct daemon *d, struct policy *take, struct maps_proble
 	struct snp_kconf *k = calloc(1, sizeof(*k));
 	int r = k ? configure(d, k, why) : no_memory(why);
 
+	if (!r)
+		r = endpoints_new(d->maps, d->conf, NULL, &d->endpoints, why);
+	if (!r)
+		r = daemon_endpoints_in_force(d, NULL, why);
 	if (r) {
 		policy_free(take);
 		return r;
@@ -94,6 +100,6 @@ int daemon_apply_first(struct daemon *d, struct policy *take, struct maps_proble
 	if (!r)
 		r = attach(d, k, why);
 	if (!r)
-		daemon_settle(d);
+		daemon_settle_taken(d, daemon_settle_look(d));
 	return r;
 }

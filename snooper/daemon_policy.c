@@ -92,18 +92,16 @@ bool daemon_policy_needs(const struct daemon *d, const struct snp_name_key *key,
 
 const char *daemon_policy_endpoint(const struct daemon *d, uint32_t scope)
 {
-	for (size_t i = 0; scope != SNP_SCOPE_NONE && i < d->conf->n_endpoints; i++)
-		if (endpoints_number(d->endpoints, i) == scope)
-			return d->conf->endpoints[i].name;
-	return NULL;
+	const struct snp_endpoint_conf *of = daemon_endpoint_of(d, scope);
+
+	return of ? of->name : NULL;
 }
 
 const struct snp_endpoint_conf *daemon_endpoint_of(const struct daemon *d, uint32_t number)
 {
-	for (size_t i = 0; i < d->conf->n_endpoints; i++)
-		if (endpoints_number(d->endpoints, i) == number)
-			return &d->conf->endpoints[i];
-	return NULL;
+	size_t i = endpoints_find(d->endpoints, number);
+
+	return i == SIZE_MAX ? NULL : &d->conf->endpoints[i];
 }
 
 uint32_t daemon_endpoint_scope(const struct daemon *d, size_t i)

@@ -14,6 +14,7 @@
 #include "snooper/daemon_policy_made.h"
 #include "snooper/daemon_systemd.h"
 #include "snooper/io/conf_reload.h"
+#include "snooper/io/endpoints.h"
 #include "snooper/rpc/grpc_tls.h"
 
 #define WAIT_US 1000
@@ -24,10 +25,15 @@ struct reload {
 	uint64_t number;       /* callers up to it wait for this one */
 	struct snp_conf *conf; /* the next; once that is in force, the one before */
 	struct grpc_tls *tls;
+	struct endpoints *endpoints; /* with conf */
 	struct policy_change policy;
 	int r;
-	bool is_read;		 /* the files had no errors */
-	bool is_published;	 /* the second step was taken */
+	bool is_read;	   /* the files had no errors */
+	bool is_published; /* the second step was taken */
+	bool is_looking;   /* at what is known, in slices */
+	struct endpoints_seen *seen;
+	bool is_settled;
+	bool went_back;
 	char *errors;		 /* they had; NULL: why */
 	struct maps_problem why; /* it failed then */
 	size_t to_drain;	 /* records in the ring that may be older than the first step */
@@ -57,6 +63,9 @@ static void run_making(struct worker_job *job)
 		return;
 	l->is_read = true;
 	l->r = policy_change_prepare(l->d, l->conf, &l->policy, &l->why);
+	if (!l->r)
+		l->r = endpoints_new(l->d->maps, l->conf, daemon_policy_now(l->d).tables,
+				     &l->endpoints, &l->why);
 	if (!l->r && l->policy.has_step)
 		l->r = publish(l, POLICY_BEFORE);
 	if (l->r)
@@ -70,8 +79,17 @@ static void run_publishing(struct worker_job *job)
 	l->r = publish(l, POLICY_NEXT);
 }
 
+static void run_settling(struct worker_job *job)
+{
+	struct reload *l = (struct reload *)job;
+
+	l->seen = daemon_settle_look(l->d);
+}
+
 static void reload_free(struct reload *l)
 {
+	endpoints_free(l->endpoints);
+	endpoints_seen_free(l->seen);
 	snp_conf_free(l->conf);
 	grpc_tls_free(l->tls);
 	policy_change_fini(&l->policy);
@@ -84,7 +102,10 @@ static void run_freeing(struct worker_job *job)
 {
 	struct reload *l = (struct reload *)job;
 
+	if (l->went_back)
+		policy_ground_back(l->d);
 	policy_change_fini(&l->policy);
+	endpoints_free(snp_take(&l->endpoints));
 }
 
 /* --- on the loop's --- */
@@ -146,18 +167,50 @@ static void finish(struct reload *l)
 		begin(d);
 }
 
+static void swap(struct reload *l)
+{
+	struct daemon *d = l->d;
+	struct snp_conf *conf = d->conf;
+	struct endpoints *endpoints = d->endpoints;
+
+	d->conf = l->conf;
+	l->conf = conf;
+	d->endpoints = l->endpoints;
+	l->endpoints = endpoints;
+}
+
+/* What was read comes in force, as far as it may fail: its values, endpoints and attachments. */
+static int apply(struct reload *l)
+{
+	struct daemon *d = l->d;
+	int r;
+
+	conf_reload_keep(d->conf, l->conf, tell_kept);
+	swap(l);
+	r = daemon_endpoints_in_force(d, l->endpoints, &l->why);
+	if (!r)
+		r = daemon_apply(d, &l->why);
+	if (r)
+		return r;
+	r = daemon_reconcile_changed(d, l->conf);
+	if (r)
+		snprintf(l->why.text, sizeof(l->why.text), "cannot ask reconcile.servers: %s",
+			 strerror(-r));
+	return r;
+}
+
 /* The configuration and its attachments go back; policy is what it was. */
 static void go_back(struct reload *l)
 {
 	struct daemon *d = l->d;
-	struct snp_conf *next = d->conf;
 	struct maps_problem why;
 
-	conf_reload_keep(l->conf, next, NULL);
-	d->conf = l->conf;
-	l->conf = next;
+	conf_reload_keep(l->conf, d->conf, NULL);
+	swap(l);
+	l->went_back = true;
 	strcpy(why.text, "reconcile.servers");
-	if (daemon_reconcile_changed(d, next) < 0 || daemon_apply(d, &why) < 0)
+	if (daemon_reconcile_changed(d, l->conf) < 0 ||
+	    daemon_endpoints_in_force(d, NULL, &why) < 0 || daemon_apply(d, &why) < 0)
 		log_err("event=reload-not-undone reason=\"%s\"", why.text);
 }
 
@@ -168,6 +221,28 @@ static void go_on_looking(struct daemon *d, suseconds_t us)
 	event_add(d->looking, &wait);
 }
 
+static void finish_if_whole(struct reload *l)
+{
+	if (l->is_settled && !l->is_looking)
+		finish(l);
+}
+
+static void on_settled(struct worker_job *job)
+{
+	struct reload *l = (struct reload *)job;
+
+	daemon_settle_taken(l->d, snp_take(&l->seen));
+	l->is_settled = true;
+	finish_if_whole(l);
+}
+
+static void settle(struct reload *l)
+{
+	l->job.run = run_settling;
+	l->job.done = on_settled;
+	worker_ask(l->d->worker, &l->job);
+}
+
 static void on_published(struct worker_job *job)
 {
 	struct reload *l = (struct reload *)job;
@@ -175,20 +250,19 @@ static void on_published(struct worker_job *job)
 
 	if (l->r) {
 		go_back(l);
-		finish(l);
+		settle(l);
 		return;
 	}
 	l->is_published = true;
 	policy_change_taken(d, &l->policy, POLICY_NEXT);
-	daemon_settle(d);
+	settle(l);
 	if (l->tls)
 		export_set_tls_take(d->export, snp_take(&l->tls));
 	log_set_level((enum log_level)d->conf->log.level);
-	if (l->policy.has_step || l->policy.nobody) {
-		finish(l);
+	if (l->policy.has_step || l->policy.nobody)
 		return;
-	}
 	/* What was learned while nothing knew the next one's names. */
+	l->is_looking = true;
 	daemon_policy_look_start(d);
 	l->to_drain = daemon_news_most(d);
 	go_on_looking(d, 0);
@@ -204,7 +278,8 @@ static void on_looking(evutil_socket_t fd, short what, void *ctx)
 	} else if (daemon_policy_look_step(d)) {
 		go_on_looking(d, 0);
 	} else if (l->is_published) {
-		finish(l);
+		l->is_looking = false;
+		finish_if_whole(l);
 	} else {
 		l->job.run = run_publishing;
 		l->job.done = on_published;
@@ -216,7 +291,6 @@ static void on_made(struct worker_job *job)
 {
 	struct reload *l = (struct reload *)job;
 	struct daemon *d = l->d;
-	struct snp_conf *next = l->conf;
 
 	if (l->r) {
 		finish(l);
@@ -224,19 +298,10 @@ static void on_made(struct worker_job *job)
 	}
 	if (l->policy.has_step)
 		policy_change_taken(d, &l->policy, POLICY_BEFORE);
-	conf_reload_keep(d->conf, next, tell_kept);
-	l->conf = d->conf;
-	d->conf = next;
-	l->r = daemon_apply(d, &l->why);
-	if (!l->r) {
-		l->r = daemon_reconcile_changed(d, l->conf);
-		if (l->r)
-			snprintf(l->why.text, sizeof(l->why.text),
-				 "cannot ask reconcile.servers: %s", strerror(-l->r));
-	}
+	l->r = apply(l);
 	if (l->r) {
 		go_back(l);
-		finish(l);
+		settle(l); /* cgroups that were made meanwhile */
 		return;
 	}
 	if (!l->policy.nobody)

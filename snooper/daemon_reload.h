@@ -3,7 +3,7 @@
  * daemon_reload.h - put a configuration in force, at start, on SIGHUP, and when a caller asks.
  *
  *   read, compile, first step of policy (worker) ─► configure, attach ─► look again, in slices ─►
- *   second step of policy (worker) ─► settle, answer
+ *   second step of policy (worker) ─► settle (worker) ─► answer
  *
  * Everything that can fail comes before the second step: what goes back then is the configuration and its
  * attachments, and policy is what it was.
@@ -22,10 +22,19 @@ struct grpc_tls;
 int daemon_read_files(const struct daemon *d, struct snp_conf **conf, struct policy **policy,
 		      struct grpc_tls **tls, char **errors);
 
-/* Put d->conf in force in the kernel: its values, and its attachments. Policy stays. */
+/* d->endpoints, which are of d->conf, in place of others (NULL: none). */
+int daemon_endpoints_in_force(struct daemon *d, const struct endpoints *before,
+			      struct maps_problem *why);
+/* Put d->conf in force in the kernel: its values, and its attachments. Endpoints and policy stay. */
 int daemon_apply(struct daemon *d, struct maps_problem *why);
-/* The cgroups and sockets that are there, after it. */
-void daemon_settle(struct daemon *d);
+/*
+ * daemon_settle.c: the cgroups and sockets that are there, after the attachment: a cgroup made in
+ * between is known to the kernel side. By any thread; NULL: out of memory. Taken by the loop's.
+ */
+struct endpoints_seen *daemon_settle_look(const struct daemon *d);
+void daemon_settle_taken(struct daemon *d, struct endpoints_seen *seen_take);
+/* A cgroup that found no room may find some later. */
+void daemon_settle_missed(struct daemon *d, uint64_t now_ns);
 /* All of it at start, with the first policy (NULL: it could not be read). */
 int daemon_apply_first(struct daemon *d, struct policy *take, struct maps_problem *why);
 

@@ -28,3 +28,21 @@ unsigned int cgroup_level(const char *path)
 		level += *path == '/';
 	return level;
 }
+
+struct cgroup_gist cgroup_glob_gist(const char *glob)
+{
+	return (struct cgroup_gist){cgroup_level(glob), strcspn(glob, "*?")};
+}
+
+struct cgroup_gist cgroup_path_gist(const char *path)
+{
+	return (struct cgroup_gist){cgroup_level(path), strlen(path)};
+}
+
+bool cgroup_glob_may(const char *glob, const struct cgroup_gist *of_glob, const char *path,
+		     const struct cgroup_gist *of_path)
+{
+	size_t both = of_glob->fixed < of_path->fixed ? of_glob->fixed : of_path->fixed;
+
+	return of_path->level <= of_glob->level && !memcmp(glob, path, both);
+}

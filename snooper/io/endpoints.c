@@ -13,27 +13,24 @@
 #include "snooper/io/cgroup_tree.h"
 #include "snooper/io/endpoints_priv.h"
 
-struct endpoints *endpoints_new(void)
+void endpoints_free(struct endpoints *e)
 {
-	return calloc(1, sizeof(struct endpoints));
-}
-
-static void drop(struct endpoints *e)
-{
+	if (!e)
+		return;
 	for (size_t i = 0; e->names && i < e->n; i++)
 		free(e->names[i]);
 	free(e->names);
 	free(e->globs);
+	free(e->gist);
 	free(e->shown);
 	free(e->root);
-	*e = (struct endpoints){.n = 0};
+	endpoints_seen_free(e->seen);
+	free(e);
 }
 
-void endpoints_free(struct endpoints *e)
+static void endpoints_freep(struct endpoints **e)
 {
-	if (e)
-		drop(e);
-	free(e);
+	endpoints_free(*e);
 }
 
 uint32_t endpoints_number(const struct endpoints *e, size_t i)
@@ -43,11 +40,17 @@ uint32_t endpoints_number(const struct endpoints *e, size_t i)
 
 size_t endpoints_find(const struct endpoints *e, uint32_t number)
 {
-	size_t i = 0;
+	size_t at = e->at[SNP_ENDPOINT_PLACE(number)];
 
-	while (i < e->n && e->globs[i].member.endpoint != number)
-		i++;
-	return i;
+	/* Its place may be another's by now. */
+	return at && e->globs[at - 1].member.endpoint == number ? at - 1 : SIZE_MAX;
+}
+
+#define SEEN_BYTES(n) (sizeof(struct endpoints_seen) + (n) * sizeof(struct endpoint_seen))
+
+static struct endpoints_seen *seen_alloc(size_t n)
+{
+	return calloc(1, SEEN_BYTES(n));
 }
 
 static int problem(struct maps_problem *why, int r, const char *format, ...)
@@ -104,7 +107,8 @@ take_glob(struct endpoints *e, const struct snp_conf *conf, size_t i, struct map
 	else
 		e->root = root;
 	g->len = (uint32_t)strlen(g->path);
-	g->level = cgroup_level(g->path);
+	e->gist[i] = cgroup_glob_gist(g->path);
+	g->level = e->gist[i].level;
 	if (!is_observed(conf, g->path))
 		log_warn("event=endpoint-unobserved endpoint=%s cgroup=\"%s\" hint=\"it is not "
 			 "below observe.cgroups: nothing of it is seen\"",
@@ -119,12 +123,13 @@ static int take_conf(struct endpoints *e, const struct snp_conf *conf, struct ma
 
 	e->names = calloc(conf->n_endpoints + 1, sizeof(*e->names));
 	e->globs = calloc(conf->n_endpoints + 1, sizeof(*e->globs));
+	e->gist = calloc(conf->n_endpoints + 1, sizeof(*e->gist));
 	e->shown = calloc(conf->n_endpoints + 1, sizeof(*e->shown));
-	if (!e->names || !e->globs || !e->shown)
+	e->seen = seen_alloc(conf->n_endpoints);
+	if (!e->names || !e->globs || !e->gist || !e->shown || !e->seen)
 		return problem(why, -ENOMEM, "out of memory");
 	for (; e->n < conf->n_endpoints && !r; e->n++) {
 		e->names[e->n] = strdup(conf->endpoints[e->n].name);
-		e->shown[e->n].name = e->names[e->n];
 		if (!e->names[e->n])
 			return problem(why, -ENOMEM, "out of memory");
 		r = take_glob(e, conf, e->n, why);
@@ -167,45 +172,66 @@ static int number_them(struct endpoints *e, struct maps *m, const struct snp_con
 	for (size_t i = 0; i < e->n; i++) {
 		e->globs[i].member.endpoint = numbers[i];
 		e->globs[i].member.scope = conf->policy.scope_node ? SNP_SCOPE_NODE : numbers[i];
+		e->at[SNP_ENDPOINT_PLACE(numbers[i])] = (uint16_t)(i + 1);
 	}
 	return 0;
 }
 
-int endpoints_prepare(struct endpoints *e, struct maps *m, const struct snp_conf *conf,
-		      const uint8_t *tables, struct maps_problem *why)
+int endpoints_new(struct maps *m, const struct snp_conf *conf, const uint8_t *tables,
+		  struct endpoints **out, struct maps_problem *why)
 {
-	struct endpoints next = {.tell_overlap = true};
-	int r = 0;
+	SNP_CLEANUP(endpoints_freep)
+	struct endpoints *e = calloc(1, sizeof(*e));
+	int r;
 
-	if (conf->n_endpoints && !maps_can_follow_cgroups(m)) {
-		why->kernel = true;
+	why->kernel = conf->n_endpoints && !maps_can_follow_cgroups(m);
+	if (why->kernel)
 		return problem(why, -EOPNOTSUPP,
 			       "endpoints: this kernel has no BTF (/sys/kernel/btf/vmlinux), or is "
 			       "locked down for confidentiality");
-	}
-	r = take_conf(&next, conf, why);
+	r = e ? take_conf(e, conf, why) : problem(why, -ENOMEM, "out of memory");
 	if (!r)
-		r = number_them(&next, m, conf, tables, why);
-	if (!r) {
-		r = maps_set_globs(m, next.globs, next.n);
-		if (r)
-			problem(why, r, "cannot write the endpoints: %s", strerror(-r));
-	}
-	if (r) {
-		drop(&next);
+		r = number_them(e, m, conf, tables, why);
+	if (!r)
+		*out = snp_take(&e);
+	return r;
+}
+
+int endpoints_in_force(struct endpoints *e, struct maps *m, const struct endpoints *before)
+{
+	int r = maps_set_globs(m, e->globs, e->n);
+
+	if (r || !before)
 		return r;
-	}
 	/* What was told once is not told again. */
-	memcpy(next.strays, e->strays, sizeof(next.strays));
-	next.n_listed = e->n_listed;
-	drop(e);
-	*e = next;
+	memcpy(e->seen->strays, before->seen->strays, sizeof(e->seen->strays));
+	e->seen->n_listed = before->seen->n_listed;
 	return 0;
+}
+
+struct endpoints_seen *endpoints_seen_new(const struct endpoints *e)
+{
+	struct endpoints_seen *seen = seen_alloc(e->n);
+
+	if (seen)
+		memcpy(seen, e->seen, SEEN_BYTES(e->n));
+	return seen;
+}
+
+void endpoints_seen_free(struct endpoints_seen *seen)
+{
+	free(seen);
+}
+
+void endpoints_take_seen(struct endpoints *e, struct endpoints_seen *seen)
+{
+	endpoints_seen_free(e->seen);
+	e->seen = seen;
 }
 
 bool endpoints_incomplete(const struct endpoints *e, struct maps *m)
 {
-	return e->n && (e->settle_error || maps_has_missed(m));
+	return e->n && (e->seen->settle_error || maps_has_missed(m));
 }
 
 size_t endpoints_show(struct endpoints *e, struct maps *m, const struct snp_status_endpoint **out)
@@ -219,12 +245,17 @@ size_t endpoints_show(struct endpoints *e, struct maps *m, const struct snp_stat
 		for (size_t i = 0; i < n; i++)
 			cgroups[SNP_ENDPOINT_PLACE(rows[i].of.endpoint)]++;
 	for (size_t i = 0; i < e->n; i++)
-		e->shown[i].cgroups = cgroups[SNP_ENDPOINT_PLACE(e->globs[i].member.endpoint)];
+		e->shown[i] = (struct snp_status_endpoint){
+			.name = e->names[i],
+			.cgroups = cgroups[SNP_ENDPOINT_PLACE(e->globs[i].member.endpoint)],
+			.sockets_outside = e->seen->of[i].outside,
+			.connections_before_policy = e->seen->of[i].open,
+		};
 	*out = e->shown;
 	return e->n;
 }
 
 uint64_t endpoints_strays(const struct endpoints *e)
 {
-	return e->n_strays;
+	return e->seen->n_strays;
 }

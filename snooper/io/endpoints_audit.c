@@ -9,7 +9,8 @@
 #define TOLD 16
 
 struct audit {
-	struct endpoints *e;
+	const struct endpoints *e;
+	struct endpoints_seen *seen;
 	struct snp_stray before[STRAYS_LISTED];
 	size_t n_before;
 	unsigned int told, untold;
@@ -51,16 +52,16 @@ static void make_plain(char *comm)
 static void on_stray(void *ctx, const struct snp_stray *stray)
 {
 	struct audit *a = ctx;
-	struct endpoints *e = a->e;
+	const struct endpoints *e = a->e;
 	struct snp_stray s = *stray;
 	size_t at = endpoints_find(e, s.endpoint), owner = endpoints_find(e, s.owner);
 
-	if (at == e->n)
+	if (at == SIZE_MAX)
 		return;
-	e->n_strays++;
-	e->shown[at].sockets_outside++;
-	if (e->n_listed < STRAYS_LISTED)
-		e->strays[e->n_listed++] = s;
+	a->seen->n_strays++;
+	a->seen->of[at].outside++;
+	if (a->seen->n_listed < STRAYS_LISTED)
+		a->seen->strays[a->seen->n_listed++] = s;
 	if (was_told(a, &s))
 		return;
 	if (a->told == TOLD) {
@@ -73,19 +74,19 @@ static void on_stray(void *ctx, const struct snp_stray *stray)
 	log_warn("event=endpoint-socket-outside endpoint=%s pid=%u comm=\"%s\" fd=%u family=%s "
 		 "type=%s belongs_to=%s",
 		 e->names[at], s.pid, s.comm, s.fd, family_text(s.family), type_text(s.type),
-		 owner < e->n ? e->names[owner] : "none");
+		 owner != SIZE_MAX ? e->names[owner] : "none");
 }
 
-void endpoints_audit(struct endpoints *e, struct maps *m)
+void endpoints_audit(const struct endpoints *e, struct maps *m, struct endpoints_seen *seen)
 {
-	struct audit a = {.e = e, .n_before = e->n_listed};
+	struct audit a = {.e = e, .seen = seen, .n_before = seen->n_listed};
 	int r;
 
-	memcpy(a.before, e->strays, sizeof(a.before));
-	e->n_listed = 0;
-	e->n_strays = 0;
+	memcpy(a.before, seen->strays, sizeof(a.before));
+	seen->n_listed = 0;
+	seen->n_strays = 0;
 	for (size_t i = 0; i < e->n; i++)
-		e->shown[i].sockets_outside = 0;
+		seen->of[i].outside = 0;
 	if (!e->n)
 		return;
 	r = maps_read_sockets(m, on_stray, &a);

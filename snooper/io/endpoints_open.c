@@ -56,7 +56,8 @@ static void count(struct found *f, uint64_t *opened)
 			opened[SNP_ENDPOINT_PLACE(f->at[i].endpoint)]++;
 }
 
-static int begin(struct endpoints *e, struct maps *m, const bool *is_new)
+static int
+begin(const struct endpoints *e, struct maps *m, const bool *is_new, struct endpoints_seen *seen)
 {
 	SNP_CLEANUP(found_freep)
 	struct found f = {.n = 0};
@@ -73,7 +74,7 @@ static int begin(struct endpoints *e, struct maps *m, const bool *is_new)
 			continue;
 		n = opened[SNP_ENDPOINT_PLACE(e->globs[i].member.endpoint)];
 		r = maps_endpoint_enforced(m, e->globs[i].member.endpoint, n);
-		e->shown[i].connections_before_policy = n;
+		seen->of[i].open = n;
 		if (n)
 			log_info("event=endpoint-connections-open endpoint=%s open=%" PRIu64
 				 " hint=\"begun before policy was enforced: they go on\"",
@@ -82,7 +83,8 @@ static int begin(struct endpoints *e, struct maps *m, const bool *is_new)
 	return r;
 }
 
-void endpoints_enforced(struct endpoints *e, struct maps *m, const uint8_t *tables)
+void endpoints_enforced(const struct endpoints *e, struct maps *m, const uint8_t *tables,
+			struct endpoints_seen *seen)
 {
 	SNP_CLEANUP(snp_freep)
 	bool *is_new = calloc(e->n + 1, sizeof(*is_new));
@@ -92,14 +94,14 @@ void endpoints_enforced(struct endpoints *e, struct maps *m, const uint8_t *tabl
 
 	for (size_t i = 0; i < e->n && !r; i++) {
 		r = maps_endpoint(m, e->globs[i].member.endpoint, &row);
-		e->shown[i].connections_before_policy = r ? 0 : row.open;
+		seen->of[i].open = r ? 0 : row.open;
 		is_new[i] = !r && !row.enforced && tables &&
 			    snp_policy_head(tables)->mode != SNP_MODE_OBSERVE &&
 			    snp_policy_class(tables, e->globs[i].member.endpoint);
 		any |= is_new[i];
 	}
 	if (!r && any)
-		r = begin(e, m, is_new);
+		r = begin(e, m, is_new, seen);
 	if (r < 0)
 		log_warn("event=endpoint-connections-uncounted reason=\"%s\" hint=\"the next "
 			 "reload counts those still open\"",

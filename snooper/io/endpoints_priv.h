@@ -3,6 +3,7 @@
 #ifndef SNP_ENDPOINTS_PRIV_H
 #define SNP_ENDPOINTS_PRIV_H
 
+#include "snooper/core/cgroup_glob.h"
 #include "snooper/io/endpoints.h"
 #include "snooper/io/maps_endpoints.h"
 
@@ -11,18 +12,26 @@
 struct endpoints {
 	size_t n;
 	char **names;
-	struct snp_glob *globs; /* one each, in the order of the configuration */
+	struct snp_glob *globs;		/* one each, in the order of the configuration */
+	struct cgroup_gist *gist;	/* of each */
+	uint16_t at[SNP_ENDPOINTS_MAX]; /* by place, which of them, from 1; 0: none */
 	struct snp_status_endpoint *shown;
-	char *root;	   /* of cgroup v2; NULL: no endpoints */
-	bool tell_overlap; /* the configuration is new */
-	int settle_error;  /* of the last reading of the tree */
+	char *root;		     /* of cgroup v2; NULL: no endpoints */
+	struct endpoints_seen *seen; /* by the last look; never NULL */
+};
+
+struct endpoints_seen {
+	bool told_overlaps; /* with the first reading of the tree */
+	int settle_error;   /* of the last one */
 	/* as of the last audit */
 	struct snp_stray strays[STRAYS_LISTED];
 	size_t n_listed;
 	uint64_t n_strays;
+	/* of each endpoint, in the order of the configuration */
+	struct endpoint_seen {
+		uint64_t outside; /* sockets that are not its own */
+		uint64_t open;	  /* connections older than its policy */
+	} of[];
 };
-
-/* Which of ours has the number, e->n: none. */
-size_t endpoints_find(const struct endpoints *e, uint32_t number);
 
 #endif

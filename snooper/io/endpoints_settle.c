@@ -23,10 +23,11 @@ struct ids {
 };
 
 struct settling {
-	struct endpoints *e;
+	const struct endpoints *e;
 	struct maps *m;
 	struct ids members; /* cgroups that are */
 	unsigned int overlaps;
+	bool tell_overlap; /* the configuration is new */
 	bool changed;
 	int error;
 };
@@ -107,12 +108,36 @@ static void put_member(struct settling *s, const struct cgroup_seen *c, const st
 static void
 tell_overlap(struct settling *s, const struct cgroup_seen *c, uint32_t owner, size_t glob)
 {
-	if (!s->e->tell_overlap || s->overlaps++ >= OVERLAPS_TOLD)
+	if (s->overlaps++ >= OVERLAPS_TOLD)
 		return;
 	log_warn(
 		"event=endpoint-overlap cgroup=\"%s\" endpoint=%s also=%s hint=\"it belongs to the "
 		"first of them only\"",
 		c->path, s->e->names[endpoints_find(s->e, owner)], s->e->names[glob]);
+}
+
+/* Whose a cgroup is, unless that is known. Is one of the globs about something below it? */
+static bool match(struct settling *s, const struct cgroup_seen *c, struct snp_member *of)
+{
+	const struct cgroup_gist path = cgroup_path_gist(c->path);
+	bool descend = false;
+
+	for (size_t i = 0; i < s->e->n; i++) {
+		const struct snp_glob *g = &s->e->globs[i];
+		enum glob_found found;
+
+		if (!cgroup_glob_may(g->path, &s->e->gist[i], c->path, &path))
+			continue;
+		found = cgroup_glob(g->path, c->path);
+		descend |= found == GLOB_ABOVE;
+		if (found != GLOB_MATCH)
+			continue;
+		if (!of->endpoint)
+			*of = g->member;
+		else if (of->endpoint != g->member.endpoint && s->tell_overlap)
+			tell_overlap(s, c, of->endpoint, i);
+	}
+	return descend;
 }
 
 static bool settle_one(void *ctx, const struct cgroup_seen *c, uint64_t above, uint64_t *below)
@@ -123,17 +148,9 @@ static bool settle_one(void *ctx, const struct cgroup_seen *c, uint64_t above, u
 
 	if (!of.endpoint && strlen(c->path) >= SNP_GLOB_PATH_BYTES)
 		note(s, -ENAMETOOLONG);
-	for (size_t i = 0; i < s->e->n; i++) {
-		enum glob_found found = cgroup_glob(s->e->globs[i].path, c->path);
-
-		descend |= found == GLOB_ABOVE;
-		if (found != GLOB_MATCH)
-			continue;
-		if (!of.endpoint)
-			of = s->e->globs[i].member;
-		else if (of.endpoint != s->e->globs[i].member.endpoint)
-			tell_overlap(s, c, of.endpoint, i);
-	}
+	/* All of what is below a member is its endpoint's. */
+	if (!of.endpoint || s->tell_overlap)
+		descend = match(s, c, &of);
 	*below = as_word(&of);
 	if (!of.endpoint)
 		return descend;
@@ -168,7 +185,7 @@ static void sweep(struct settling *s, const struct maps_member *rows, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (ids_have(&s->members, rows[i].id))
 			continue;
-		if (endpoints_find(s->e, rows[i].of.endpoint) == s->e->n) {
+		if (endpoints_find(s->e, rows[i].of.endpoint) == SIZE_MAX) {
 			take_away(s, rows[i].id);
 			continue;
 		}
@@ -208,15 +225,15 @@ static void settle_round(struct settling *s)
 	}
 	ids_sort(&s->members);
 	sweep(s, rows, n);
-	s->e->tell_overlap = false;
+	s->tell_overlap = false;
 }
 
-void endpoints_settle(struct endpoints *e, struct maps *m)
+void endpoints_settle(const struct endpoints *e, struct maps *m, struct endpoints_seen *seen)
 {
-	struct settling s = {.e = e, .m = m};
+	struct settling s = {.e = e, .m = m, .tell_overlap = !seen->told_overlaps};
 	uint64_t missed = 0;
 	unsigned int round = 0;
-	int was = e->settle_error;
+	int was = seen->settle_error;
 
 	maps_missed(m, &missed);
 	do {
@@ -224,7 +241,8 @@ void endpoints_settle(struct endpoints *e, struct maps *m)
 		settle_round(&s);
 	} while (s.changed && !s.error && ++round < ROUNDS);
 	free(s.members.at);
-	e->settle_error = s.error;
+	seen->settle_error = s.error;
+	seen->told_overlaps = !s.tell_overlap;
 	if (s.error && s.error != was)
 		log_warn("event=endpoint-cgroups-incomplete reason=\"%s\" hint=\"cgroups of "
 			 "endpoints are not known as theirs\"",

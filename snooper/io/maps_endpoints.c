@@ -27,6 +27,21 @@ static int write_ctl(struct maps *m, const struct snp_endctl *ctl)
 	return bpf_map_update_elem(MAP_FD(m, snp_endctl), &zero, ctl, BPF_ANY) ? -errno : 0;
 }
 
+static int write_globs(struct maps *m, __u32 from, const struct snp_glob *globs, __u32 n)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	SNP_CLEANUP(snp_freep)
+	__u32 *at = calloc(n + 1, sizeof(*at));
+
+	if (!at)
+		return -ENOMEM;
+	for (__u32 i = 0; i < n; i++)
+		at[i] = from + i;
+	if (n && bpf_map_update_batch(MAP_FD(m, snp_globs), at, globs, &n, &opts))
+		return -errno;
+	return 0;
+}
+
 int maps_set_globs(struct maps *m, const struct snp_glob *globs, size_t n)
 {
 	struct snp_endctl ctl;
@@ -36,12 +51,9 @@ int maps_set_globs(struct maps *m, const struct snp_glob *globs, size_t n)
 	if (r)
 		return r;
 	bank = ~ctl.globs & SNP_GLOBS_BANK;
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t at = (bank ? SNP_GLOBS_MAX : 0) + i;
-
-		if (bpf_map_update_elem(MAP_FD(m, snp_globs), &at, &globs[i], BPF_ANY))
-			return -errno;
-	}
+	r = write_globs(m, bank ? SNP_GLOBS_MAX : 0, globs, (__u32)n);
+	if (r)
+		return r;
 	ctl.globs = bank | (uint32_t)n;
 	return write_ctl(m, &ctl);
 }

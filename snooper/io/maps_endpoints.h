@@ -2,7 +2,7 @@
 /*
  * maps_endpoints.h - the maps of endpoints, typed.
  *
- * io. Loop thread only. Numbers, globs and what is known of their completeness are
+ * io. As endpoints.h says. Numbers, globs and what is known of their completeness are
  * the daemon's to write; members are written by the kernel too, the same (snp_endpoint.h).
  */
 #ifndef SNP_MAPS_ENDPOINTS_H

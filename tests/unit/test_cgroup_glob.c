@@ -136,6 +136,30 @@ static void above_is_said_where_something_below_matches(void **state)
 	}
 }
 
+/* What is told of both beforehand never denies what the comparison would find, and denies most of the rest. */
+static void what_cannot_match_is_told_beforehand(void **state)
+{
+	unsigned int kept = 0, spared = 0;
+
+	srand(3);
+	for (int i = 0; i < 1000000; i++) {
+		char glob[16], path[16];
+		struct cgroup_gist of_glob, of_path;
+
+		make_path(glob, 9, "abcd/*?");
+		make_path(path, 9, "abcd/");
+		of_glob = cgroup_glob_gist(glob);
+		of_path = cgroup_path_gist(path);
+		if (cgroup_glob_may(glob, &of_glob, path, &of_path))
+			kept++;
+		else if (cgroup_glob(glob, path) != GLOB_NO)
+			fail_msg("%s on %s: it is denied", glob, path);
+		else
+			spared++;
+	}
+	assert_true(spared > kept);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +168,7 @@ int main(void)
 		cmocka_unit_test(levels_are_components),
 		cmocka_unit_test(a_million_pairs_agree_with_fnmatch),
 		cmocka_unit_test(above_is_said_where_something_below_matches),
+		cmocka_unit_test(what_cannot_match_is_told_beforehand),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
