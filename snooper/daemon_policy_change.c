@@ -10,6 +10,7 @@
 #include "snooper/base/cleanup.h"
 #include "snooper/base/log.h"
 #include "snooper/daemon.h"
+#include "snooper/daemon_lines.h"
 #include "snooper/daemon_policy_made.h"
 #include "snooper/io/maps_policy.h"
 
@@ -164,9 +165,9 @@ void policy_change_taken(struct daemon *d, struct policy_change *c, enum policy_
 	if (side == POLICY_BEFORE)
 		return;
 	is_replaced(p, c);
-	log_info("event=policy generation=%u specs=%zu selectors=%zu mode=%d locked=%s",
+	log_info("event=policy generation=%u specs=%zu selectors=%zu mode=%s locked=%s",
 		 p->generation, p->policy ? p->policy->n_specs : 0, p->made.names.of[POLICY_NEXT],
-		 (int)d->conf->policy.mode, p->locked ? "yes" : "no");
+		 daemon_mode_names[d->conf->policy.mode], p->locked ? "yes" : "no");
 }
 
 /* --- at start --- */

@@ -135,6 +135,7 @@ def test_3_3_reloads_asked_for_meanwhile_are_one_more(world):
     held.let_go()
     assert daemon.ctl('reload').returncode == 0
     assert daemon.output().count('event=reloaded ') == 3, 'the first, one for all others, and this'
+    assert set(re.findall(r'event=policy generation=\d+ .* mode=(\w+) ', daemon.output())) == {'enforce'}
 
 
 def test_3_3_each_caller_gets_the_result_of_his_reload(world):
