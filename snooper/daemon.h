@@ -97,6 +97,7 @@ struct daemon {
 	/* daemon_show.c */
 	struct snp_status_verdict *verdict_rows;
 	size_t n_verdict_rows, room_verdict_rows;
+	uint64_t verdicts_untold; /* no memory for a row */
 	const char *degraded[SNP_DEGRADED_END];
 	struct snp_status_server untrusted_rows[UNTRUSTED_ROWS]; /* as last read */
 };

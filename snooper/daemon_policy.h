@@ -44,6 +44,8 @@ struct daemon_policy {
 	uint64_t cut, not_cut; /* connections ended; those of other network namespaces, or gone */
 	uint64_t followed_ns;  /* when our own addresses were last looked at */
 	bool is_following;     /* ... and are being looked at */
+	int follow_error;      /* of the last time: logged once */
+	uint64_t not_followed; /* times */
 	uint64_t load_took_ns; /* the last time that one was put in force */
 	uint64_t loaded_ns, given, not_given; /* when; rows written for what was known before */
 };

@@ -61,6 +61,7 @@ static void run(struct worker_job *job)
 	struct following *f = (struct following *)job;
 	int r;
 
+	strcpy(f->why.text, "this host's addresses");
 	f->changed = policy_host_read(f->d, &f->host, &f->n_host);
 	if (f->changed <= 0)
 		return;
@@ -76,6 +77,15 @@ static void drop(struct worker_job *job)
 	free(f->host);
 	free(f->tables);
 	free(f);
+}
+
+/* The addresses are those that were, so that they have changed the next time, too. */
+static void not_followed(struct daemon_policy *p, const struct following *f)
+{
+	p->not_followed++;
+	if (f->changed != p->follow_error)
+		log_err("event=policy-not-followed reason=\"%s: %s\" hint=\"it is tried again\"",
+			f->why.text, strerror(-f->changed));
 }
 
 static void done(struct worker_job *job)
@@ -96,9 +106,9 @@ static void done(struct worker_job *job)
 		log_info("event=policy generation=%u reason=addresses n=%zu", p->generation,
 			 p->n_host);
 	} else if (f->changed < 0) {
-		log_err("event=policy-not-followed reason=\"%s: %s\"", f->why.text,
-			strerror(-f->changed));
+		not_followed(p, f);
 	}
+	p->follow_error = f->changed < 0 ? f->changed : 0;
 	p->is_following = false;
 	drop(job);
 }

@@ -3,40 +3,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bpf/snp_endpoint.h"
 #include "snooper/core/policy_why.h"
 #include "snooper/daemon.h"
 #include "snooper/daemon_lines.h"
-#include "snooper/io/endpoints.h"
 #include "snooper/io/maps_policy.h"
-
-struct counting {
-	struct daemon *d;
-	size_t at
-		[SNP_ENDPOINTS_MAX]; /* of endpoints, by place: which of the configuration, from 1 */
-};
 
 static void on_verdict(void *ctx, const struct snp_verdict_key *key, uint64_t n)
 {
-	const struct counting *c = ctx;
-	struct daemon *d = c->d;
-	size_t at = c->at[SNP_ENDPOINT_PLACE(key->endpoint)];
+	struct daemon *d = ctx;
+	const struct snp_endpoint_conf *of = daemon_endpoint_of(d, key->endpoint);
 	struct snp_status_verdict *more;
 
-	/* Of an endpoint that is not configured any more: its place may be another's. */
-	if (!at || endpoints_number(d->endpoints, at - 1) != key->endpoint)
-		return;
+	if (!of)
+		return; /* it is not configured any more */
 	if (d->n_verdict_rows == d->room_verdict_rows) {
 		size_t room = d->room_verdict_rows ? d->room_verdict_rows * 2 : 32;
 
 		more = realloc(d->verdict_rows, room * sizeof(*more));
-		if (!more)
+		if (!more) {
+			d->verdicts_untold++;
 			return;
+		}
 		d->verdict_rows = more;
 		d->room_verdict_rows = room;
 	}
 	d->verdict_rows[d->n_verdict_rows++] = (struct snp_status_verdict){
-		.endpoint = d->conf->endpoints[at - 1].name,
+		.endpoint = of->name,
 		.verdict = policy_verdict_name(key->verdict),
 		.flows = n,
 	};
@@ -53,7 +45,6 @@ static int by_endpoint(const void *a, const void *b)
 void daemon_policy_status(struct daemon *d, struct snp_status *st, uint64_t now_ns)
 {
 	const struct daemon_policy *p = &d->policy;
-	struct counting counting = {.d = d};
 
 	st->policy.generation = p->in_force;
 	st->policy.specs = p->policy ? p->policy->n_specs : 0;
@@ -62,12 +53,15 @@ void daemon_policy_status(struct daemon *d, struct snp_status *st, uint64_t now_
 	if (p->loaded_ns)
 		st->policy.loaded_ms_ago = daemon_ms_between(p->loaded_ns, now_ns);
 	st->policy.load_us = p->load_took_ns / 1000;
+	st->policy.connections_ended = p->cut;
+	st->policy.connections_not_ended = p->not_cut;
+	st->policy.not_given = p->not_given;
+	st->policy.not_followed = p->not_followed;
 	d->n_verdict_rows = 0;
-	for (size_t i = 0; i < d->conf->n_endpoints; i++)
-		counting.at[SNP_ENDPOINT_PLACE(endpoints_number(d->endpoints, i))] = i + 1;
-	maps_verdicts(d->maps, on_verdict, &counting);
+	maps_verdicts(d->maps, on_verdict, d);
 	if (d->n_verdict_rows)
 		qsort(d->verdict_rows, d->n_verdict_rows, sizeof(*d->verdict_rows), by_endpoint);
 	st->verdicts = d->verdict_rows;
 	st->n_verdicts = d->n_verdict_rows;
+	st->policy.verdicts_untold = d->verdicts_untold;
 }

@@ -147,6 +147,26 @@ static void write_endpoints(const struct snp_metrics *m, struct metrics_text *t)
 	write_before_policy(m, t);
 }
 
+/* What keeps policy true while it is in force, and where that failed. */
+static void write_policy_work(const struct snp_status *st, struct metrics_text *t)
+{
+	metrics_one(t, "snooper_connections_ended_total", METRICS_COUNTER,
+		    "Connections that policy no longer allows, ended at once.",
+		    st->policy.connections_ended);
+	metrics_one(t, "snooper_connections_not_ended_total", METRICS_COUNTER,
+		    "Those left to their own time-out: of another network namespace, or gone.",
+		    st->policy.connections_not_ended);
+	metrics_one(t, "snooper_policy_not_given_total", METRICS_COUNTER,
+		    "Addresses of known names that could not be written for a new policy.",
+		    st->policy.not_given);
+	metrics_one(t, "snooper_policy_not_followed_total", METRICS_COUNTER,
+		    "Times that policy could not follow a change of this host's own addresses.",
+		    st->policy.not_followed);
+	metrics_one(t, "snooper_policy_verdicts_untold_total", METRICS_COUNTER,
+		    "Counts of verdicts that status and metrics left out, for want of memory.",
+		    st->policy.verdicts_untold);
+}
+
 static void write_policy(const struct snp_metrics *m, struct metrics_text *t)
 {
 	const struct snp_status *st = m->status;
@@ -168,6 +188,7 @@ static void write_policy(const struct snp_metrics *m, struct metrics_text *t)
 	metrics_family(t, "snooper_policy_loaded_seconds", METRICS_GAUGE,
 		       "How long ago that was, 0: never.");
 	metrics_seconds(t, st->policy.loaded_ms_ago * 1000000);
+	write_policy_work(st, t);
 }
 
 static void write_verdicts(const struct snp_metrics *m, struct metrics_text *t)

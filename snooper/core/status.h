@@ -99,6 +99,10 @@ struct snp_status {
 		uint64_t specs, selectors;
 		uint64_t rows, slots; /* verdict rows, as of the last whole reading */
 		uint64_t loaded_ms_ago, load_us;
+		uint64_t connections_ended, connections_not_ended;
+		uint64_t not_given;	  /* rows for what was known before */
+		uint64_t not_followed;	  /* times that our own addresses changed in vain */
+		uint64_t verdicts_untold; /* of verdicts below: out of memory */
 	} policy;
 	const struct snp_status_verdict *verdicts;
 	size_t n_verdicts;

@@ -166,6 +166,26 @@ static void print_endpoints(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 	}
 }
 
+static void print_policy_work(struct ctl *ctl, const Snooper__V1__PolicyState *p)
+{
+	if (p->connections_ended || p->connections_not_ended)
+		ctl_printf(ctl,
+			   ROW "%" PRIu64 " connections ended, %" PRIu64
+			       " left to their own time-out\n",
+			   "policy", p->connections_ended, p->connections_not_ended);
+	if (p->not_given)
+		ctl_printf(ctl, ROW "%" PRIu64 " addresses of known names not written\n", "policy",
+			   p->not_given);
+	if (p->not_followed)
+		ctl_printf(ctl,
+			   ROW "%" PRIu64
+			       " times this host's own addresses could not be followed\n",
+			   "policy", p->not_followed);
+	if (p->verdicts_untold)
+		ctl_printf(ctl, ROW "%" PRIu64 " counts left out: out of memory\n", "verdicts",
+			   p->verdicts_untold);
+}
+
 static void print_policy(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 {
 	const Snooper__V1__PolicyState *p = m->policy;
@@ -175,6 +195,8 @@ static void print_policy(struct ctl *ctl, const Snooper__V1__StatusReply *m)
 			   ROW "generation %" PRIu64 ", %" PRIu64 " specs, %" PRIu64
 			       " selectors, %" PRIu64 " verdict rows with %" PRIu64 " slots\n",
 			   "policy", p->generation, p->specs, p->selectors, p->rows, p->slots);
+	if (p)
+		print_policy_work(ctl, p);
 	for (size_t i = 0; i < m->n_verdicts; i++)
 		ctl_printf(ctl, ROW "%s: %s %" PRIu64 "\n", "verdicts", m->verdicts[i]->endpoint,
 			   m->verdicts[i]->verdict, m->verdicts[i]->flows);

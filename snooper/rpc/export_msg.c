@@ -213,6 +213,11 @@ static void put_policy(const struct snp_status *st, Snooper__V1__PolicyState *to
 	to->slots = st->policy.slots;
 	to->loaded_ms_ago = st->policy.loaded_ms_ago;
 	to->load_us = st->policy.load_us;
+	to->connections_ended = st->policy.connections_ended;
+	to->connections_not_ended = st->policy.connections_not_ended;
+	to->not_given = st->policy.not_given;
+	to->not_followed = st->policy.not_followed;
+	to->verdicts_untold = st->policy.verdicts_untold;
 }
 
 static void put_verdicts(const struct snp_status *st, Snooper__V1__VerdictCount *to,

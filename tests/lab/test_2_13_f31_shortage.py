@@ -10,6 +10,8 @@ import pytest
 
 import dnswire as w
 from daemon import SNOOPERCTL, Snooperd
+from judging import outcome
+from policing import DNS_ANY, inside, policy, start
 from servers import Scripted, ask
 from snoplab import _mount, wait_until
 
@@ -98,6 +100,35 @@ def test_2_13_f31_no_descriptors(lab, server):
     resource.prlimit(snooperd.pid, resource.RLIMIT_NOFILE, before)
     assert snooperd.ctl('reload').returncode == 0
     assert snooperd.output().count('event=no-descriptors') == 1, 'said once'
+
+
+def test_2_13_f31_our_own_addresses_are_followed_when_there_are_descriptors_again(lab):
+    """A new table of policy needs one. What could not be followed is tried again, and said once."""
+    new, late = '10.53.0.98', '10.53.0.99'
+    snooperd = start(lab, policy('  - toEntities: [host]\n' + DNS_ANY), changes={'export': {'socket_group': 'nogroup'}})
+
+    def can_reach(address):
+        with lab.node.inside(), socket.create_server((address, 443)):
+            return inside(lab, connects, address) != 'EPERM'
+
+    lab.node.add_addresses(f'{new}/24')
+    wait_until(lambda: can_reach(new), 30, 'it is followed')
+    before = resource.prlimit(snooperd.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(snooperd.pid, resource.RLIMIT_NOFILE, (max(descriptors(snooperd.pid)) + 6, before[1]))
+    with crowd(snooperd):
+        wait_until(lambda: 'reason=accept_failed' in snooperd.output(), 20, 'the last descriptor is gone')
+        lab.node.add_addresses(f'{late}/24')
+        wait_until(lambda: snooperd.status()['policy']['not_followed'] >= 2, 60, 'it was tried again')
+        assert not can_reach(late) and can_reach(new), 'what was in force stays'
+        assert 'own addresses could not be followed' in snooperd.ctl('status', json_output=False).stdout
+    resource.prlimit(snooperd.pid, resource.RLIMIT_NOFILE, before)
+    wait_until(lambda: can_reach(late), 30, 'it is followed')
+    assert snooperd.output().count('event=policy-not-followed ') == 1, 'said once'
+
+
+def connects(address):
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+        return outcome(s.connect, (address, 443))
     assert snooperd.stop() == 0
 
 

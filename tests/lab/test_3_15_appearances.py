@@ -202,6 +202,7 @@ def test_3_15_a_byte_out_of_the_stream(world):
     with world.outside.inside(), socket.create_server((world.outside.ip4, 53)) as listener, \
             world.node.steps(urgent, world.outside.ip4, cgroup=f'{world.node.cgroup}/bot') as app:
         assert app.next() == 'ECONNABORTED', 'it is told'
+        assert daemon.status()['policy']['connections_ended'] == 1
         with listener.accept()[0] as s:
             s.settimeout(5)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)

@@ -292,3 +292,6 @@ def test_3_15_a_connection_cut_in_another_namespace_carries_nothing_more(world):
             assert wait_until(lambda: (r := steps.next())[0] >= 2 and r, what='TCP tries again')[1] == 'EAGAIN'
             assert outcome(s.recv, 1, socket.MSG_DONTWAIT) == 'EAGAIN'
     assert refusals(daemon) == {'deny-withdrawn': 1}
+    state = daemon.status()['policy']
+    assert state['connections_ended'] == 0 < state['connections_not_ended']
+    assert ' 0 connections ended, ' in daemon.ctl('status', json_output=False).stdout

@@ -335,6 +335,11 @@ static inline void fake_status(void *ctx, struct snp_status *st)
 	st->policy.slots = 11;
 	st->policy.loaded_ms_ago = 12;
 	st->policy.load_us = 13;
+	st->policy.connections_ended = 14;
+	st->policy.connections_not_ended = 15;
+	st->policy.not_given = 16;
+	st->policy.not_followed = 17;
+	st->policy.verdicts_untold = 18;
 	st->verdicts = &verdict;
 	st->n_verdicts = 1;
 	st->untrusted = &untrusted;

@@ -140,7 +140,8 @@ static char *write_all(void)
 							     {"b", "deny-cidr", 10102}};
 
 	status = (struct snp_status){
-		.policy = {10111, 10112, 10113, 10114, 10115, 10116500, 10117},
+		.policy = {10111, 10112, 10113, 10114, 10115, 10116500, 10117, 10121, 10122, 10123,
+			   10124, 10125},
 		.verdicts = verdicts,
 		.n_verdicts = 2,
 		.endpoints = endpoints,
@@ -243,6 +244,11 @@ static void each_number_stands_under_its_own_name(void **state)
 		"snooper_policy_slots 10115",
 		"snooper_policy_loaded_seconds 10116.5",
 		"snooper_policy_load_seconds 0.010117",
+		"snooper_connections_ended_total 10121",
+		"snooper_connections_not_ended_total 10122",
+		"snooper_policy_not_given_total 10123",
+		"snooper_policy_not_followed_total 10124",
+		"snooper_policy_verdicts_untold_total 10125",
 		"snooper_verdicts_total{endpoint=\"a\",verdict=\"name\"} 10101",
 		"snooper_verdicts_total{endpoint=\"b\",verdict=\"deny-cidr\"} 10102",
 		"# deny-cidr: refused: by egressDeny",
