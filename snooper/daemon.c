@@ -36,6 +36,7 @@
 #define SCAN_EVERY_NS (15 * SNP_NS_PER_S)
 #define RETRY_NS      (10 * SNP_NS_PER_S) /* attachments that failed */
 #define TURN_MAX_NS   (10 * SNP_NS_PER_MS)
+#define STOP_WAIT_MS  3000 /* for what the worker is at */
 
 /* After a reading that found something, look again soon: the kernel wakes us rarely. */
 static void take_news(struct daemon *d)
@@ -327,25 +328,36 @@ static int start_export(struct daemon *d)
 	return daemon_listen(d);
 }
 
+static void uninstall(const struct daemon *d)
+{
+	struct maps_problem why;
+
+	if (d->maps && !d->conf->state.keep_on_stop &&
+	    maps_uninstall(maps_directory(d->maps), &why) < 0)
+		log_warn("event=uninstall-failed reason=\"%s\"", why.text);
+}
+
 static void fini(struct daemon *d)
 {
 	struct event **events[] = {&d->ring,   &d->drain,   &d->tick,	&d->scanning, &d->expiring,
 				   &d->sighup, &d->sigterm, &d->sigint, &d->watchdog};
+	int r;
 
-	worker_free(d->worker);
 	metrics_http_free(d->metrics);
 	export_free(d->export);
+	r = worker_free(d->worker, STOP_WAIT_MS);
+	uninstall(d);
+	if (r) {
+		log_warn("event=stopped-within-reload waited_ms=%d hint=\"a file is being read "
+			 "still, or a policy compiled\"",
+			 STOP_WAIT_MS);
+		return; /* with all that it looks at */
+	}
 	daemon_reconcile_stop(d);
 	daemon_reload_fini(d);
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (*events[i])
 			event_free(*events[i]);
-	if (d->maps && !d->conf->state.keep_on_stop) {
-		struct maps_problem why;
-
-		if (maps_uninstall(maps_directory(d->maps), &why) < 0)
-			log_warn("event=uninstall-failed reason=\"%s\"", why.text);
-	}
 	daemon_policy_fini(d);
 	verdict_log_free(d->verdicts);
 	free(d->verdict_rows);
@@ -355,6 +367,7 @@ static void fini(struct daemon *d)
 	if (d->base)
 		event_base_free(d->base);
 	snp_conf_free(d->conf);
+	free(d);
 	libevent_global_shutdown();
 }
 
@@ -431,34 +444,43 @@ static void run_loop(struct daemon *d)
 
 int daemon_run(const char *conf_path, struct snp_conf *conf_take, struct policy *policy_take)
 {
-	struct daemon d = {.conf_path = conf_path, .conf = conf_take};
+	/* Not of this function: the worker's thread may outlive it. */
+	struct daemon *d = calloc(1, sizeof(*d));
 	struct maps_problem why = {.text = ""};
 	int r;
 
+	if (!d) {
+		policy_free(policy_take);
+		snp_conf_free(conf_take);
+		log_err("event=start-failed reason=\"out of memory\"");
+		return 1;
+	}
+	d->conf_path = conf_path;
+	d->conf = conf_take;
 	signal(SIGPIPE, SIG_IGN);
 	log_set_level((enum log_level)conf_take->log.level);
-	d.started_ns = clock_boot_ns();
-	r = start(&d, policy_take, &why);
+	d->started_ns = clock_boot_ns();
+	r = start(d, policy_take, &why);
 	if (!r)
 		r = confine_privileges();
 	/* Between the two: it has no more rights than we, and making threads is no call of the list. */
 	if (!r)
-		r = worker_new(d.base, &d.worker);
+		r = worker_new(d->base, &d->worker);
 	if (!r)
 		confine_calls();
 	if (r < 0) {
 		if (why.text[0])
 			log_err("event=start-failed reason=\"%s\"", why.text);
-		fini(&d);
+		fini(d);
 		return why.kernel ? 6 : 1;
 	}
 	log_info("event=ready version=%s adopted=%s names=%zu addresses=%zu took_ms=%" PRIu64,
-		 SNP_VERSION, maps_adopted(d.maps) ? "yes" : "no", fqdn_cache_names(d.cache),
-		 fqdn_cache_facts(d.cache),
-		 (uint64_t)((clock_boot_ns() - d.started_ns) / SNP_NS_PER_MS));
+		 SNP_VERSION, maps_adopted(d->maps) ? "yes" : "no", fqdn_cache_names(d->cache),
+		 fqdn_cache_facts(d->cache),
+		 (uint64_t)((clock_boot_ns() - d->started_ns) / SNP_NS_PER_MS));
 	systemd_ready();
-	run_loop(&d);
+	run_loop(d);
 	systemd_stopping();
-	fini(&d);
+	fini(d);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "snooper/base/cleanup.h"
@@ -122,7 +123,7 @@ int worker_new(struct event_base *base, struct worker **out)
 	if (w->finished && !event_add(w->finished, NULL))
 		r = start_thread(w);
 	if (r)
-		worker_free(w);
+		worker_free(w, 0);
 	else
 		*out = w;
 	return r;
@@ -140,17 +141,30 @@ static void drop_jobs(struct worker *w)
 	}
 }
 
-void worker_free(struct worker *w)
+static int end_thread(struct worker *w, unsigned int wait_ms)
 {
-	if (!w)
-		return;
-	if (w->has_thread) {
-		pthread_mutex_lock(&w->lock);
-		w->stop = true;
-		pthread_cond_broadcast(&w->changed);
-		pthread_mutex_unlock(&w->lock);
-		pthread_join(w->thread, NULL);
+	struct timespec until;
+
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += wait_ms / 1000;
+	until.tv_nsec += wait_ms % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
 	}
+	return -pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until);
+}
+
+int worker_free(struct worker *w, unsigned int wait_ms)
+{
+	int r = w && w->has_thread ? end_thread(w, wait_ms) : 0;
+
+	if (!w || r)
+		return r;
 	drop_jobs(w);
 	if (w->finished)
 		event_free(w->finished);
@@ -159,6 +173,7 @@ void worker_free(struct worker *w)
 	pthread_cond_destroy(&w->changed);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
+	return 0;
 }
 
 void worker_ask(struct worker *w, struct worker_job *job)

@@ -27,8 +27,12 @@ struct worker_job {
 /* The thread is there when it returns. 0 and *out, or -errno. */
 int worker_new(struct event_base *base, struct worker **out);
 
-/* Waits for the job that is being run, and drops it and all that wait. NULL is fine. */
-void worker_free(struct worker *w);
+/*
+ * Waits for the job that is being run, and drops it and all that wait. -ETIMEDOUT: it is being run
+ * still, as it may be for ever where it reads a file; then nothing is freed, and what it reads must stay. The
+ * next job is not begun. NULL is fine.
+ */
+int worker_free(struct worker *w, unsigned int wait_ms);
 
 /* Behind all that were asked for before. */
 void worker_ask(struct worker *w, struct worker_job *job);

@@ -172,6 +172,23 @@ def test_3_3_a_stop_ends_a_reload(world):
     assert inside(world, tcp, '10.55.0.1') == 'ok' and inside(world, tcp, '10.55.0.2') == 'EPERM'
 
 
+def test_3_3_a_stop_does_not_wait_for_a_file_for_ever(world):
+    """The configuration on a mount that hangs: what is in force stays, and the next snooperd goes on with it."""
+    daemon = start(world, ONE)
+    assert inside(world, learn, world.outside.ip4) == [['10.55.0.1'], ['10.55.0.2']]
+    daemon.wait_for('one.policed.test')
+    held = Held(daemon)
+    held.ask()
+    assert daemon.stop() == 0
+    assert 'event=stopped-within-reload waited_ms=3000 ' in daemon.output()
+    assert held.asked[0].wait(20 * PATIENCE) == 3, 'the daemon is gone'
+    assert (inside(world, tcp, '10.55.0.1'), inside(world, tcp, '10.55.0.2')) == ('ok', 'EPERM')
+    held.let_go()
+    daemon.start()
+    assert selectors_of(daemon) == {'one.policed.test', 'both.policed.test'}
+    assert (inside(world, tcp, '10.55.0.1'), inside(world, tcp, '10.55.0.2')) == ('ok', 'EPERM')
+
+
 # --- what fails changes nothing --------------------------------------------------------
 
 def bpftool(*arguments):

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
 #include <signal.h>
@@ -16,7 +17,8 @@
 
 #include "snooper/io/worker.h"
 
-#define JOBS 200
+#define JOBS	200
+#define WAIT_MS 60000
 
 struct log {
 	struct event_base *base;
@@ -88,7 +90,7 @@ static void log_init(struct log *l)
 
 static void log_fini(struct log *l)
 {
-	worker_free(l->w);
+	assert_int_equal(worker_free(l->w, WAIT_MS), 0);
 	event_base_free(l->base);
 	assert_false(l->ran_on_the_loop);
 	assert_false(l->done_elsewhere);
@@ -157,6 +159,28 @@ static void an_end_waits_for_the_job_that_is_run(void **state)
 	close(a.gate[1]);
 }
 
+/* One that is not over may go on for as long as it likes, with all that it has; no other is begun. */
+static void an_end_gives_up_a_job_that_goes_on(void **state)
+{
+	struct log l;
+	struct some_job a, b;
+
+	log_init(&l);
+	a = job_of(&l, 'a');
+	b = job_of(&l, 'b');
+	assert_int_equal(pipe(a.gate), 0);
+	worker_ask(l.w, &a.job);
+	worker_ask(l.w, &b.job);
+	assert_int_equal(worker_free(l.w, 1), -ETIMEDOUT);
+	assert_int_equal(l.n, 0);
+	assert_int_equal(write(a.gate[1], "x", 1), 1);
+	log_fini(&l);
+	assert_string_equal(l.text, "ra"
+				    "xaxb");
+	close(a.gate[0]);
+	close(a.gate[1]);
+}
+
 static volatile sig_atomic_t on_loop;
 static pthread_t loop;
 
@@ -195,6 +219,7 @@ int main(void)
 		cmocka_unit_test(jobs_are_done_one_after_the_other),
 		cmocka_unit_test(many_jobs_lose_none),
 		cmocka_unit_test(an_end_waits_for_the_job_that_is_run),
+		cmocka_unit_test(an_end_gives_up_a_job_that_goes_on),
 		cmocka_unit_test(signals_are_the_loops),
 	};
 
