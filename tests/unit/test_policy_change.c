@@ -202,6 +202,31 @@ static void test_3_3_more_than_is_kept_is_refused_by_its_number(void **state)
 	policy_free(b);
 }
 
+/* One name in a thousand spellings: each is a selector of its own, and all match it. */
+static void test_3_3_a_name_may_match_any_number_of_selectors(void **state)
+{
+	struct policy_ids *ids = policy_ids_new();
+	struct policy *a = policy_of("", 1024, "");
+	struct policy_made m;
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < 1024; i++) {
+		char text[] = "abcdefghij.test";
+
+		for (unsigned int bit = 0; bit < 10; bit++)
+			text[bit] -= i >> bit & 1 ? 'a' - 'A' : 0;
+		free(a->specs[0].rules[0].fqdns[i].text);
+		a->specs[0].rules[0].fqdns[i].text = strdup(text);
+	}
+	m = change(ids, NULL, a);
+	assert_non_null(policy_ids_set(m.ids, identity_of(&m, POLICY_NEXT, "abcdefghij.test"), &n));
+	assert_int_equal(n, 1024);
+	assert_true(allows(&m, POLICY_NEXT, "abcdefghij.test"));
+	policy_made_fini(&m);
+	policy_ids_free(ids);
+	policy_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +236,7 @@ int main(void)
 		cmocka_unit_test(test_3_3_withdrawn_selectors_make_room),
 		cmocka_unit_test(test_3_3_two_that_do_not_fit_together_are_swapped_at_once),
 		cmocka_unit_test(test_3_3_more_than_is_kept_is_refused_by_its_number),
+		cmocka_unit_test(test_3_3_a_name_may_match_any_number_of_selectors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
