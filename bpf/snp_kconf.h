@@ -68,12 +68,12 @@ struct snp_ctl {
 	__u32 attached; /* 0 until the first daemon has written a configuration */
 };
 
-/* One row of snp_meta, written once by whoever made the pinned set. */
+/* The one row of snp_meta, written by whoever made the pinned set. */
 #define SNP_MAGIC 0x736e6f6f70657231ull /* "snooper1" */
 struct snp_meta {
 	__u64 magic;
-	__u32 layout; /* SNP_LAYOUT */
-	__u32 reserved;
+	__u32 layout;	  /* SNP_LAYOUT */
+	__u32 generation; /* of policy: the last there was, noted when it was withdrawn */
 	__u64 key[2];
 };
 

@@ -12,8 +12,8 @@
 #include "bpf/snp_types.h"
 
 /*
- * Why a message, a record or a fact was not learned from. None of them drops
- * or delays the packet. X(NAME, "name in status", "what happened")
+ * Why a message, a record or a fact was not learned from: none of those drops or delays
+ * the packet. And, under policy, what could not be kept, or had to wait. X(NAME, "name in status", "what happened")
  */
 #define SNP_REFUSALS(X)                                                                            \
 	/* rule 1: who answers */                                                                  \

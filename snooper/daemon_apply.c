@@ -77,6 +77,15 @@ int daemon_apply(struct daemon *d, struct maps_problem *why)
 	return r ? r : attach(d, k, why);
 }
 
+static void settle(struct daemon *d)
+{
+	struct endpoints_seen *seen = daemon_settle_look(d);
+
+	if (seen && endpoints_moved(seen))
+		policy_renumbered(d, policy_renumber(d));
+	daemon_settle_taken(d, seen);
+}
+
 /*
  * Policy comes when endpoints have their numbers, and before anything of theirs is seen: no packet goes
  * unjudged. So a start whose links fail has put its policy in force where an earlier
@@ -100,6 +109,6 @@ int daemon_apply_first(struct daemon *d, struct policy *take, struct maps_proble
 	if (!r)
 		r = attach(d, k, why);
 	if (!r)
-		daemon_settle_taken(d, daemon_settle_look(d));
+		settle(d);
 	return r;
 }

@@ -81,6 +81,12 @@ int policy_change_prepare(const struct daemon *d, const struct snp_conf *conf,
 int policy_change_publish(const struct daemon *d, const struct policy_change *c,
 			  enum policy_side side);
 void policy_change_taken(struct daemon *d, struct policy_change *c, enum policy_side side);
+/*
+ * By any thread, while no change is being made: what is in force once more, under the next number. What was
+ * admitted until now is judged again. 1; 0: there is none; -errno. Then, on the loop's, take note of it.
+ */
+int policy_renumber(const struct daemon *d);
+void policy_renumbered(struct daemon *d, int r);
 /* By any thread. */
 void policy_change_fini(struct policy_change *c);
 

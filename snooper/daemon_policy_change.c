@@ -170,6 +170,45 @@ void policy_change_taken(struct daemon *d, struct policy_change *c, enum policy_
 		 daemon_mode_names[d->conf->policy.mode], p->locked ? "yes" : "no");
 }
 
+int policy_renumber(const struct daemon *d)
+{
+	const struct daemon_policy *p = &d->policy;
+	size_t n = p->made.n_tables[p->side];
+	SNP_CLEANUP(snp_freep)
+	uint8_t *tables = NULL;
+	SNP_CLEANUP(snp_closep)
+	int fd = -1;
+	int r;
+
+	if (!p->in_force || p->unread)
+		return 0;
+	tables = malloc(n);
+	if (!tables)
+		return -ENOMEM;
+	memcpy(tables, p->made.tables[p->side], n);
+	((struct snp_policy_head *)tables)->generation = p->generation + 1;
+	fd = policy_made_put(&p->made, tables, n);
+	if (fd < 0)
+		return fd;
+	r = maps_policy_publish(d->maps, fd);
+	return r ? r : 1;
+}
+
+void policy_renumbered(struct daemon *d, int r)
+{
+	struct daemon_policy *p = &d->policy;
+
+	if (r < 0)
+		log_err("event=policy-not-renumbered reason=\"%s\" hint=\"cgroups have come to "
+			"other endpoints: what their sockets began before goes on\"",
+			strerror(-r));
+	if (r <= 0)
+		return;
+	p->in_force = ++p->generation;
+	((struct snp_policy_head *)p->made.tables[p->side])->generation = p->generation;
+	log_info("event=policy generation=%u reason=endpoints", p->generation);
+}
+
 /* --- at start --- */
 
 /* What was numbered by a daemon before us. */
@@ -185,14 +224,16 @@ static int recall(struct daemon *d)
 	if (!p->made.ids)
 		return -ENOMEM;
 	r = maps_policy_kept(d->maps, &kept, &len);
+	p->generation = maps_policy_generation(d->maps);
 	if (r == -ENOENT)
 		return 0;
-	p->generation = maps_policy_generation(d->maps);
+	p->in_force = p->generation;
 	if (!r)
 		r = policy_ids_load(p->made.ids, kept, len);
 	if (r == -EPROTO) {
 		/* Numbers mean nothing to us: rows that hold some must not meet ours. */
 		log_err("event=policy-forgotten reason=\"what is pinned is not ours\"");
+		p->in_force = 0;
 		return maps_policy_withdraw(d->maps);
 	}
 	return r;
@@ -205,7 +246,6 @@ static int stay_with_what_was(struct daemon *d)
 	p->unread = true;
 	p->side = POLICY_NEXT;
 	maps_policy_tables(d->maps, &p->made.tables[POLICY_NEXT]);
-	p->in_force = p->generation;
 	log_err("event=policy-unread hint=\"what was in force before stays: generation %u\"",
 		p->generation);
 	return 0;
@@ -219,7 +259,7 @@ int daemon_policy_start(struct daemon *d, struct policy *take, struct maps_probl
 
 	if (r)
 		return refuse(why, r, "what was in force before");
-	if (!take && d->policy.generation)
+	if (!take && d->policy.in_force)
 		return stay_with_what_was(d);
 	r = policy_change_prepare(d, d->conf, &c, why);
 	if (r)

@@ -32,6 +32,7 @@ struct reload {
 	bool is_published; /* the second step was taken */
 	bool is_looking;   /* at what is known, in slices */
 	struct endpoints_seen *seen;
+	int renumbered; /* policy_renumber() */
 	bool is_settled;
 	bool went_back;
 	char *errors;		 /* they had; NULL: why */
@@ -84,6 +85,9 @@ static void run_settling(struct worker_job *job)
 	struct reload *l = (struct reload *)job;
 
 	l->seen = daemon_settle_look(l->d);
+	/* Since policy came in force they were judged for the endpoints that they were of. */
+	if (l->seen && endpoints_moved(l->seen))
+		l->renumbered = policy_renumber(l->d);
 }
 
 static void reload_free(struct reload *l)
@@ -231,6 +235,7 @@ static void on_settled(struct worker_job *job)
 {
 	struct reload *l = (struct reload *)job;
 
+	policy_renumbered(l->d, l->renumbered);
 	daemon_settle_taken(l->d, snp_take(&l->seen));
 	l->is_settled = true;
 	finish_if_whole(l);

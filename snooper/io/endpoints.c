@@ -223,6 +223,11 @@ void endpoints_seen_free(struct endpoints_seen *seen)
 	free(seen);
 }
 
+bool endpoints_moved(const struct endpoints_seen *seen)
+{
+	return seen->moved;
+}
+
 void endpoints_take_seen(struct endpoints *e, struct endpoints_seen *seen)
 {
 	endpoints_seen_free(e->seen);

@@ -53,6 +53,9 @@ void endpoints_take_seen(struct endpoints *e, struct endpoints_seen *seen);
  */
 void endpoints_settle(const struct endpoints *e, struct maps *m, struct endpoints_seen *seen);
 
+/* Did it give a cgroup of one endpoint to another? */
+bool endpoints_moved(const struct endpoints_seen *seen);
+
 /* Look at all open sockets: note whose they are, log those that an endpoint only holds. */
 void endpoints_audit(const struct endpoints *e, struct maps *m, struct endpoints_seen *seen);
 

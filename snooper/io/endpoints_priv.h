@@ -23,6 +23,7 @@ struct endpoints {
 struct endpoints_seen {
 	bool told_overlaps; /* with the first reading of the tree */
 	int settle_error;   /* of the last one */
+	bool moved;	    /* a cgroup was another endpoint's before that */
 	/* as of the last audit */
 	struct snp_stray strays[STRAYS_LISTED];
 	size_t n_listed;

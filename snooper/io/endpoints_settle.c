@@ -28,7 +28,7 @@ struct settling {
 	struct ids members; /* cgroups that are */
 	unsigned int overlaps;
 	bool tell_overlap; /* the configuration is new */
-	bool changed;
+	bool changed, moved;
 	int error;
 };
 
@@ -95,6 +95,7 @@ static void put_member(struct settling *s, const struct cgroup_seen *c, const st
 		return;
 	r = maps_member_put(s->m, &row, is_new);
 	s->changed |= !r || r == -EEXIST;
+	s->moved |= !r && !is_new && is.endpoint != of->endpoint;
 	if (r == -ENOSPC && by_glob)
 		maps_member_spare(s->m, &row);
 	/* Released while we looked, or just written by the kernel: the next round sees. */
@@ -249,5 +250,6 @@ void endpoints_settle(const struct endpoints *e, struct maps *m, struct endpoint
 			 s.error == -ENOSPC ? "more cgroups than fit" : strerror(-s.error));
 	if (s.overlaps > OVERLAPS_TOLD)
 		log_warn("event=endpoint-overlaps untold=%u", s.overlaps - OVERLAPS_TOLD);
+	seen->moved = s.moved;
 	maps_set_incomplete(m, s.error != 0, missed);
 }

@@ -67,10 +67,26 @@ int maps_policy_publish(struct maps *m, int fd)
 	return bpf_map_update_elem(MAP_FD(m, snp_policy), &zero, &fd, BPF_ANY) ? -errno : 0;
 }
 
+/* Flows remember by which they were admitted: one that comes later has another number. */
+static int note_last(struct maps *m)
+{
+	int fd = MAP_FD(m, snp_meta);
+	struct snp_meta meta;
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(fd, &zero, &meta))
+		return -errno;
+	meta.generation = maps_policy_generation(m);
+	return bpf_map_update_elem(fd, &zero, &meta, BPF_ANY) ? -errno : 0;
+}
+
 int maps_policy_withdraw(struct maps *m)
 {
 	__u32 zero = 0;
+	int r = note_last(m);
 
+	if (r)
+		return r;
 	if (!bpf_map_delete_elem(MAP_FD(m, snp_policy), &zero) || errno == ENOENT)
 		return 0;
 	return -errno;
@@ -126,8 +142,10 @@ uint32_t maps_policy_generation(struct maps *m)
 	SNP_CLEANUP(snp_freep)
 	uint8_t *room = malloc(SNP_REGION_BYTES);
 	const struct snp_policy_head *head = (const struct snp_policy_head *)room;
+	struct snp_meta meta;
+	__u32 zero = 0;
 
-	if (!room || region_in_force(m, SNP_POLICY_TABLES, room) || head->magic != SNP_POLICY_MAGIC)
-		return 0;
-	return head->generation;
+	if (room && !region_in_force(m, SNP_POLICY_TABLES, room) && head->magic == SNP_POLICY_MAGIC)
+		return head->generation;
+	return bpf_map_lookup_elem(MAP_FD(m, snp_meta), &zero, &meta) ? 0 : meta.generation;
 }
