@@ -22,6 +22,29 @@ TCP_FASTOPEN_CONNECT = 30
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+class Wire:
+    """Where packets with a mark in them went, as they left the node."""
+
+    def __init__(self, host):
+        with host.inside():
+            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))  # ETH_P_ALL
+
+    def went(self, mark=b''):
+        """Each read to the end of what has come: what a socket sent has, when its call is over."""
+        found = set()
+        while True:
+            try:
+                packet, (_, protocol, *_) = self.sock.recvfrom(65536, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return found
+            if protocol in (0x0800, 0x86dd) and mark in packet:
+                found.add(socket.inet_ntoa(packet[16:20]) if packet[0] >> 4 == 4
+                          else socket.inet_ntop(socket.AF_INET6, packet[24:40]))
+
+    def close(self):
+        self.sock.close()
+
+
 # --- what was counted ---
 
 def verdict_names():

@@ -32,32 +32,9 @@ def world(lab):
         yield lab
 
 
-class Wire:
-    """Where packets with a mark in them went, as they left the node."""
-
-    def __init__(self, host):
-        with host.inside():
-            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))  # ETH_P_ALL
-
-    def went(self, mark=STOLEN):
-        """Each read to the end of what has come: what a socket sent has, when its call is over."""
-        found = set()
-        while True:
-            try:
-                packet = self.sock.recv(65536, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return found
-            if mark in packet:
-                found.add(socket.inet_ntoa(packet[16:20]) if packet[0] >> 4 == 4
-                          else socket.inet_ntop(socket.AF_INET6, packet[24:40]))
-
-    def close(self):
-        self.sock.close()
-
-
 @pytest.fixture
 def wire(world):
-    made = Wire(world.outside)
+    made = judging.Wire(world.outside)
     yield made
     made.close()
 
@@ -82,7 +59,7 @@ def test_3_15_heard_of_oneself(world, wire):
     """Nobody is answered who was not there; and no ICMP takes the packet to whom it claims to be from."""
     start(world, ONLY_MAY)
     assert inside(world, lonely, in_anothers_name, '::1') == ('EPERM', 'EPERM', 'EPERM')
-    assert wire.went() == set()
+    assert wire.went(STOLEN) == set()
 
 
 def test_3_15_heard_of_oneself_where_the_host_is_allowed(world):
@@ -126,7 +103,7 @@ def test_3_15_loopback_by_another_device(world, wire):
         f.write('1')
     ip('address add 127.9.9.9/32 dev br0', netns=world.outside.netns)
     assert inside(world, lonely, by_a_device, '127.9.9.9') == 'EPERM'
-    assert wire.went() == set()
+    assert wire.went(STOLEN) == set()
 
 
 def led_astray(address, level, option, route):
@@ -148,7 +125,7 @@ def test_3_15_a_connection_led_astray(world, wire):
     # This one takes CAP_NET_RAW.
     hops = bytes([1, 131, 7, 4]) + socket.inet_aton(EVIL)
     assert inside(world, led_astray, MAY, socket.SOL_IP, IP_OPTIONS, hops) == 'sent'
-    assert wire.went() == set()
+    assert wire.went(STOLEN) == set()
 
 
 def with_a_change_of_mind(server, kind):

@@ -20,7 +20,6 @@ ONLY_MAY = policy(f'  - toCIDR: ["{MAY}/32", "{MAY6}/128"]\n' + DNS_ANY)
 MSG_MORE, MSG_ZEROCOPY = 0x8000, 0x4000000
 SO_ZEROCOPY, UDP_SEGMENT, TCP_REPAIR, SENDMSG_ZC = 60, 103, 19, 48
 IP_OPTIONS, IP_RETOPTS, IP_TRANSPARENT, IPV6_RTHDR, IPV6_DSTOPTS, IPV6_TRANSPARENT = 4, 7, 19, 57, 59, 75
-NO_PROTOCOL = ('EPROTONOSUPPORT', 'ESOCKTNOSUPPORT')
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -151,7 +150,7 @@ def repaired():
 def protocol(kind, number):
     def way():
         with socket.socket(socket.AF_INET, kind, number) as s:
-            s.settimeout(5)
+            s.settimeout(1)
             s.connect((EVIL, 443))
     way.__name__ = f'protocol_{number}'
     return way
@@ -185,10 +184,13 @@ def test_3_15_a23_tricks_of_sockets(world):
     start(world, ONLY_MAY)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as probe:
         assert probe  # root: the tricks that need a right have it
-    got = inside(world, each, TRICKS, deadline=60)
+    wire = judging.Wire(world.outside)
+    with contextlib.closing(wire):
+        got = inside(world, each, TRICKS, deadline=60)
+        assert MAY in (went := wire.went()) and not went & {EVIL, EVIL6}, went
     refused = {name: r for name, r in got.items() if r != 'EPERM'}
-    # What this kernel has no protocol for cannot be tried; loopback leads nowhere else.
-    assert all(name.startswith('protocol_') and r in NO_PROTOCOL or name == 'from_loopback' and r == 'EINVAL'
+    # Not every kernel has every protocol, and SCTP does not tell who waits; loopback leads nowhere else.
+    assert all(name.startswith('protocol_') or name == 'from_loopback' and r == 'EINVAL'
                for name, r in refused.items()), refused
     assert world.servers.heard == [b'hello'], 'the first of datagram_connected_twice, to where it may'
 
@@ -221,10 +223,9 @@ def test_3_15_a24_packets_that_no_hook_sees(world):
     daemon = start(world, ONLY_MAY)
 
     def hold(source):
-        with open('/sys/class/net/eth0/address') as f:
-            mine = bytes.fromhex(f.read().replace(':', ''))
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
             s.bind(('eth0', 0))
+            mine = s.getsockname()[4]
             packet = judging.ipv4(source, EVIL, 17, rawip.udp(source, 40000, EVIL, 443, b'unseen'))
             packet = packet[:10] + struct.pack('>H', rawip.checksum(packet[:20])) + packet[12:]
             yield mine
