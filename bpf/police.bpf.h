@@ -292,6 +292,39 @@ static __always_inline int police_question(struct __sk_buff *skb, struct snp_scr
 	return snp_dns_refused(skb);
 }
 
+/*
+ * Has a socket of somebody else than the endpoint sent it, here? A sender's address alone is no proof: any program
+ * may have one that is not its host's (IPV6_FREEBIND). Not inlined: for its stack.
+ */
+static __attribute__((noinline)) int
+police_is_anothers(struct __sk_buff *skb, const struct pkt *p, __u32 endpoint)
+{
+	struct bpf_sock_tuple t = {};
+	struct snp_member *m;
+	struct bpf_sock *from;
+	__u64 id;
+
+	if (addr_is_v4(&p->src)) {
+		t.ipv4.saddr = p->dst.w[3];
+		t.ipv4.sport = bpf_htons(p->dport);
+		t.ipv4.daddr = p->src.w[3];
+		t.ipv4.dport = bpf_htons(p->sport);
+		from = bpf_sk_lookup_udp(skb, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
+	} else {
+		__builtin_memcpy(t.ipv6.saddr, &p->dst, sizeof(t.ipv6.saddr));
+		t.ipv6.sport = bpf_htons(p->dport);
+		__builtin_memcpy(t.ipv6.daddr, &p->src, sizeof(t.ipv6.daddr));
+		t.ipv6.dport = bpf_htons(p->sport);
+		from = bpf_sk_lookup_udp(skb, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
+	}
+	if (!from)
+		return 0;
+	id = bpf_sk_cgroup_id(from);
+	bpf_sk_release(from);
+	m = member_row(id);
+	return m ? m->endpoint != endpoint : !endpoints_incomplete();
+}
+
 /* A datagram came to a socket of an endpoint: what goes back is an answer. */
 static __always_inline void police_hears(struct __sk_buff *skb)
 {
@@ -307,8 +340,9 @@ static __always_inline void police_hears(struct __sk_buff *skb)
 	m = member_of_skb(skb);
 	if (!m || !snp_policy_class(tables, m->endpoint & (SNP_ENDPOINTS_MAX - 1)))
 		return;
-	/* From this host to itself, yet not from the address it came to: who knows who sent it. */
-	if (skb->ifindex == SNP_LOOPBACK && !addr_equal(&p.src, &p.dst))
+	/* From this host to itself, yet not from the address it came to: who has sent it? */
+	if (skb->ifindex == SNP_LOOPBACK && !addr_equal(&p.src, &p.dst) &&
+	    !police_is_anothers(skb, &p, m->endpoint))
 		return;
 	key.to.addr = p.src;
 	key.to.port = p.sport;
