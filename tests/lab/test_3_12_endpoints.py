@@ -249,17 +249,21 @@ def test_3_12_upgrade_has_no_gap(lab):
     before = programs_of(daemon)
     daemon.stop()
     assert tracepoints(daemon) == ['cgroup_mkdir', 'cgroup_release']
+
+    def made():
+        return [entry for entry in os.scandir(lab.node.cgroup) if entry.name.startswith('pod-')]
     with subprocess.Popen(['/bin/sh', '-c', 'i=0; while mkdir "$0/pod-$i"; do i=$((i+1)); done',
                            lab.node.cgroup], stderr=subprocess.DEVNULL) as maker:
         try:
+            wait_until(made, what='the first one')
             daemon.start()
+            meanwhile = len(made())
+            wait_until(lambda: len(made()) > meanwhile, what='one more')
         finally:
             maker.kill()
     assert tracepoints(daemon) == ['cgroup_mkdir', 'cgroup_release']
     assert not before & programs_of(daemon), 'all of them replaced'
-    pods = [entry for entry in os.scandir(lab.node.cgroup) if entry.name.startswith('pod-')]
-    assert len(pods) > 10
-    assert {entry.stat().st_ino for entry in pods} == set(members_of(daemon))
+    assert {entry.stat().st_ino for entry in made()} == set(members_of(daemon))
     assert not [name for name in os.listdir(daemon.bpffs) if name.startswith('link-new')]
 
 
