@@ -235,13 +235,13 @@ int confine_privileges(void)
 
 void confine_calls(void)
 {
-	bool open = is_open();
+	bool open = is_open(), narrowed = is_narrowed(); /* prctl(2) is refused from then on */
 	int seccomp = open ? 0 : filter_calls();
 
 	if (seccomp < 0)
 		log_warn("event=confine-partial what=seccomp errno=%d", -seccomp);
 	log_info("event=confined capabilities=%s bounding_set=%s no_new_privs=yes dumpable=%s "
 		 "seccomp=%s calls=%zu",
-		 KEPT_NAMES, is_narrowed() ? "narrowed" : "as_found", open ? "yes" : "no",
+		 KEPT_NAMES, narrowed ? "narrowed" : "as_found", open ? "yes" : "no",
 		 open || seccomp < 0 ? "off" : "on", N_CALLS);
 }
