@@ -122,7 +122,7 @@ static __always_inline int police_is_kernels(struct __sk_buff *skb, struct bpf_s
 }
 
 /* Where names are judged: a name server on a loopback address, trusted or not, is asked by names too. */
-static __always_inline int police_is_stub(const struct snp_flow_to *to)
+static __always_inline int police_is_loopback_server(const struct snp_flow_to *to)
 {
 	struct snp_kconf *conf = snp_conf_now();
 
@@ -178,7 +178,7 @@ static __always_inline enum police police_packet(struct __sk_buff *skb)
 		c.type = *(volatile __u32 *)&sk->type;
 	}
 	dns = snp_class_at(tables, class)->flags & SNP_CLASS_DNS;
-	if (snp_is_resolver(&c.key.to) || (dns && police_is_stub(&c.key.to))) {
+	if (snp_is_resolver(&c.key.to) || (dns && police_is_loopback_server(&c.key.to))) {
 		if (dns && packet_may_change(skb, is.tcp))
 			return police_no_question(skb, is.tcp);
 		if (!raw)
