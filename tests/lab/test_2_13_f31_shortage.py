@@ -118,18 +118,20 @@ def test_2_13_f31_our_own_addresses_are_followed_when_there_are_descriptors_agai
     with crowd(snooperd):
         wait_until(lambda: 'reason=accept_failed' in snooperd.output(), 20, 'the last descriptor is gone')
         lab.node.add_addresses(f'{late}/24')
-        wait_until(lambda: snooperd.status()['policy']['not_followed'] >= 2, 60, 'it was tried again')
+        # Not by asking: each call that it answers has a descriptor, which is free for a moment after it.
+        wait_until(lambda: 'event=policy-not-followed ' in snooperd.output(), 60, 'it was tried')
         assert not can_reach(late) and can_reach(new), 'what was in force stays'
+        assert snooperd.status()['policy']['not_followed'] >= 1
         assert 'own addresses could not be followed' in snooperd.ctl('status', json_output=False).stdout
     resource.prlimit(snooperd.pid, resource.RLIMIT_NOFILE, before)
-    wait_until(lambda: can_reach(late), 30, 'it is followed')
+    wait_until(lambda: can_reach(late), 30, 'it was tried again')
     assert snooperd.output().count('event=policy-not-followed ') == 1, 'said once'
+    assert snooperd.stop() == 0
 
 
 def connects(address):
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
         return outcome(s.connect, (address, 443))
-    assert snooperd.stop() == 0
 
 
 def test_2_13_f31_log_on_a_full_disk(lab, server):
