@@ -45,7 +45,8 @@ struct snp_policy_head {
 	__u32 ports_at;			/* struct snp_ports; number 0 holds nothing */
 	__u32 outs_at[SNP_MATCH_BANKS]; /* struct snp_out, by what an automaton gives out */
 	__u32 matched_only;		/* observe.names: matched */
-	__u32 reserved[2];
+	__u32 bytes;			/* of the tables, the head's own included */
+	__u32 reserved;
 };
 SNP_ASSERT(sizeof(struct snp_policy_head) % 8 == 0, "tables follow");
 

@@ -371,24 +371,21 @@ static void fini(struct daemon *d)
 	libevent_global_shutdown();
 }
 
-static int start(struct daemon *d, struct policy *policy_take, struct maps_problem *why)
+static int start(struct daemon *d, struct policy_change *c, struct maps_problem *why)
 {
 	int r = maps_open(d->conf, &d->maps, why);
 
-	if (r < 0) {
-		policy_free(policy_take);
+	if (r < 0)
 		return r;
-	}
 	/* Twice the facts: what the maps hold, learned and granted. */
 	d->cache = fqdn_cache_new(d->conf->limits.names, 2 * (size_t)d->conf->limits.facts);
 	d->base = event_base_new();
 	d->verdicts = verdict_log_new();
 	if (!d->cache || !d->base || !d->verdicts || start_loop(d) < 0) {
-		policy_free(policy_take);
 		strcpy(why->text, "cannot start the loop");
 		return -ENOMEM;
 	}
-	r = daemon_apply_first(d, policy_take, why);
+	r = daemon_apply_first(d, c, why);
 	if (r < 0)
 		return r;
 	r = daemon_reconcile_start(d);
@@ -407,6 +404,9 @@ static int start(struct daemon *d, struct policy *policy_take, struct maps_probl
 	daemon_policy_look_start(d);
 	while (daemon_policy_look_step(d))
 		;
+	r = daemon_applied(d, c, why);
+	if (r < 0)
+		return r;
 	on_expiring(-1, 0, d);
 	why->text[0] = 0;
 	r = start_export(d);
@@ -447,10 +447,11 @@ int daemon_run(const char *conf_path, struct snp_conf *conf_take, struct policy 
 	/* Not of this function: the worker's thread may outlive it. */
 	struct daemon *d = calloc(1, sizeof(*d));
 	struct maps_problem why = {.text = ""};
+	SNP_CLEANUP(policy_change_fini)
+	struct policy_change policy = {.take = policy_take};
 	int r;
 
 	if (!d) {
-		policy_free(policy_take);
 		snp_conf_free(conf_take);
 		log_err("event=start-failed reason=\"out of memory\"");
 		return 1;
@@ -460,7 +461,8 @@ int daemon_run(const char *conf_path, struct snp_conf *conf_take, struct policy 
 	signal(SIGPIPE, SIG_IGN);
 	log_set_level((enum log_level)conf_take->log.level);
 	d->started_ns = clock_boot_ns();
-	r = start(d, policy_take, &why);
+	r = start(d, &policy, &why);
+	policy_change_fini(&policy);
 	if (!r)
 		r = confine_privileges();
 	/* Between the two: it has no more rights than we, and making threads is no call of the list. */

@@ -77,21 +77,12 @@ int daemon_apply(struct daemon *d, struct maps_problem *why)
 	return r ? r : attach(d, k, why);
 }
 
-static void settle(struct daemon *d)
-{
-	struct endpoints_seen *seen = daemon_settle_look(d);
-
-	if (seen && endpoints_moved(seen))
-		policy_renumbered(d, policy_renumber(d));
-	daemon_settle_taken(d, seen);
-}
-
 /*
  * Policy comes when endpoints have their numbers, and before anything of theirs is seen: no packet goes
- * unjudged. So a start whose links fail has put its policy in force where an earlier
- * daemon's links are; it judges there, by the files as they are, until one starts.
+ * unjudged. Where an earlier daemon's is in force, that goes on, until all is looked at; a start that
+ * fails leaves it there.
  */
-int daemon_apply_first(struct daemon *d, struct policy *take, struct maps_problem *why)
+int daemon_apply_first(struct daemon *d, struct policy_change *c, struct maps_problem *why)
 {
 	SNP_CLEANUP(snp_freep)
 	struct snp_kconf *k = calloc(1, sizeof(*k));
@@ -100,15 +91,18 @@ int daemon_apply_first(struct daemon *d, struct policy *take, struct maps_proble
 	if (!r)
 		r = endpoints_new(d->maps, d->conf, NULL, &d->endpoints, why);
 	if (!r)
+		r = daemon_policy_start(d, c, why);
+	if (!r)
 		r = daemon_endpoints_in_force(d, NULL, why);
-	if (r) {
-		policy_free(take);
-		return r;
-	}
-	r = daemon_policy_start(d, take, why);
-	if (!r)
-		r = attach(d, k, why);
-	if (!r)
-		settle(d);
-	return r;
+	return r ? r : attach(d, k, why);
+}
+
+int daemon_applied(struct daemon *d, struct policy_change *c, struct maps_problem *why)
+{
+	struct endpoints_seen *seen = daemon_settle_look(d);
+
+	if (seen && endpoints_moved(seen) && !d->policy.next)
+		policy_renumbered(d, policy_renumber(d));
+	daemon_settle_taken(d, seen);
+	return daemon_policy_started(d, c, why);
 }

@@ -90,8 +90,18 @@ void policy_renumbered(struct daemon *d, int r);
 /* By any thread. */
 void policy_change_fini(struct policy_change *c);
 
-/* At start: take comes in force; NULL: it could not be read. 0, or -errno and *why. */
-int daemon_policy_start(struct daemon *d, struct policy *take, struct maps_problem *why);
+/* What was tried is in *why. Returns r. */
+int policy_change_refuse(struct maps_problem *why, int r, const char *text);
+
+/* --- daemon_policy_start.c --- */
+
+/*
+ * At start: c->take comes in force (NULL: it could not be read). Where an earlier snooperd's is, that takes
+ * the first step; when all that it learned was looked at, the second is to be taken. 0, or
+ * -errno and *why. c has to be there until then.
+ */
+int daemon_policy_start(struct daemon *d, struct policy_change *c, struct maps_problem *why);
+int daemon_policy_started(struct daemon *d, struct policy_change *c, struct maps_problem *why);
 
 /* --- daemon_policy_look.c --- */
 

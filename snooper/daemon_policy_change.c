@@ -14,7 +14,7 @@
 #include "snooper/daemon_policy_made.h"
 #include "snooper/io/maps_policy.h"
 
-static int refuse(struct maps_problem *why, int r, const char *text)
+int policy_change_refuse(struct maps_problem *why, int r, const char *text)
 {
 	snprintf(why->text, sizeof(why->text), "policy: %s: %s", text, strerror(-r));
 	return r;
@@ -42,7 +42,7 @@ static int inputs(const struct daemon *d, const struct snp_conf *conf, struct po
 	if (r)
 		return r;
 	c->generation[POLICY_BEFORE] = p->generation + 1;
-	c->generation[POLICY_NEXT] = p->generation + (has_policy(p) ? 2 : 1);
+	c->generation[POLICY_NEXT] = p->generation + (has_policy(p) || p->in_force ? 2 : 1);
 	ground[POLICY_BEFORE].in.policy = p->policy;
 	ground[POLICY_NEXT].in.policy = c->take;
 	for (size_t i = 0; i < POLICY_SIDES; i++) {
@@ -58,13 +58,14 @@ static int put_into_kernel(struct policy_change *c, enum policy_side side, struc
 	int fd = policy_made_put(&c->made, c->made.tables[side], c->made.n_tables[side]);
 
 	if (fd < 0)
-		return refuse(why, fd, "the kernel did not take it");
+		return policy_change_refuse(why, fd, "the kernel did not take it");
 	c->fd[side] = fd;
 	return 0;
 }
 
-static int make(const struct daemon *d, struct policy_ground ground[static POLICY_SIDES],
-		struct policy_change *c, struct maps_problem *why)
+static int make(const struct daemon *d, const struct snp_conf *conf,
+		struct policy_ground ground[static POLICY_SIDES], struct policy_change *c,
+		struct maps_problem *why)
 {
 	const struct daemon_policy *p = &d->policy;
 	bool had_one = has_policy(p);
@@ -73,9 +74,15 @@ static int make(const struct daemon *d, struct policy_ground ground[static POLIC
 				   &ground[POLICY_NEXT].in, &c->made, &refusal);
 
 	if (r)
-		return refuse(why, r, refusal.text);
+		return policy_change_refuse(why, r, refusal.text);
+	/* There is one that we do not know, an earlier snooperd's. */
+	if (!had_one && p->in_force) {
+		r = policy_made_beside(d, conf, c);
+		if (r && r != -E2BIG)
+			return policy_change_refuse(why, r, "what was in force before");
+	}
 	c->has_step = c->made.tables[POLICY_BEFORE] != NULL;
-	if (had_one && !c->has_step)
+	if (p->in_force && !c->has_step)
 		log_warn("event=policy-swapped-at-once reason=\"both policies do not fit "
 			 "together\"");
 	if (c->has_step)
@@ -95,9 +102,10 @@ int policy_change_prepare(const struct daemon *d, const struct snp_conf *conf,
 	if (c->nobody)
 		return 0;
 	r = policy_host_read(d, &c->host, &c->n_host);
-	r = r < 0 ? refuse(why, r, "this host's addresses") : inputs(d, conf, c, ground, why);
+	r = r < 0 ? policy_change_refuse(why, r, "this host's addresses")
+		  : inputs(d, conf, c, ground, why);
 	if (!r)
-		r = make(d, ground, c, why);
+		r = make(d, conf, ground, c, why);
 	for (size_t i = 0; i < POLICY_SIDES; i++)
 		policy_ground_fini(&ground[i]);
 	return r;
@@ -164,6 +172,7 @@ void policy_change_taken(struct daemon *d, struct policy_change *c, enum policy_
 	p->in_force = p->generation = c->generation[side];
 	if (side == POLICY_BEFORE)
 		return;
+	match_tables_fini(&p->made.beside);
 	is_replaced(p, c);
 	log_info("event=policy generation=%u specs=%zu selectors=%zu mode=%s locked=%s",
 		 p->generation, p->policy ? p->policy->n_specs : 0, p->made.names.of[POLICY_NEXT],
@@ -207,66 +216,4 @@ void policy_renumbered(struct daemon *d, int r)
 	p->in_force = ++p->generation;
 	((struct snp_policy_head *)p->made.tables[p->side])->generation = p->generation;
 	log_info("event=policy generation=%u reason=endpoints", p->generation);
-}
-
-/* --- at start --- */
-
-/* What was numbered by a daemon before us. */
-static int recall(struct daemon *d)
-{
-	struct daemon_policy *p = &d->policy;
-	SNP_CLEANUP(snp_freep)
-	uint8_t *kept = NULL;
-	size_t len;
-	int r;
-
-	p->made.ids = policy_ids_new();
-	if (!p->made.ids)
-		return -ENOMEM;
-	r = maps_policy_kept(d->maps, &kept, &len);
-	p->generation = maps_policy_generation(d->maps);
-	if (r == -ENOENT)
-		return 0;
-	p->in_force = p->generation;
-	if (!r)
-		r = policy_ids_load(p->made.ids, kept, len);
-	if (r == -EPROTO) {
-		/* Numbers mean nothing to us: rows that hold some must not meet ours. */
-		log_err("event=policy-forgotten reason=\"what is pinned is not ours\"");
-		p->in_force = 0;
-		return maps_policy_withdraw(d->maps);
-	}
-	return r;
-}
-
-static int stay_with_what_was(struct daemon *d)
-{
-	struct daemon_policy *p = &d->policy;
-
-	p->unread = true;
-	p->side = POLICY_NEXT;
-	maps_policy_tables(d->maps, &p->made.tables[POLICY_NEXT]);
-	log_err("event=policy-unread hint=\"what was in force before stays: generation %u\"",
-		p->generation);
-	return 0;
-}
-
-int daemon_policy_start(struct daemon *d, struct policy *take, struct maps_problem *why)
-{
-	SNP_CLEANUP(policy_change_fini)
-	struct policy_change c = {.take = take, .locked = !take && !d->conf->policy.on_error_allow};
-	int r = recall(d);
-
-	if (r)
-		return refuse(why, r, "what was in force before");
-	if (!take && d->policy.in_force)
-		return stay_with_what_was(d);
-	r = policy_change_prepare(d, d->conf, &c, why);
-	if (r)
-		return r;
-	r = policy_change_publish(d, &c, POLICY_NEXT);
-	if (r)
-		return refuse(why, r, "the kernel did not take it");
-	policy_change_taken(d, &c, POLICY_NEXT);
-	return 0;
 }

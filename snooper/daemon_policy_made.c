@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bpf/snp_endpoint.h"
+#include "bpf/snp_policy_look.h"
 #include "snooper/base/cleanup.h"
 #include "snooper/base/log.h"
+#include "snooper/core/policy_beside.h"
 #include "snooper/daemon.h"
 #include "snooper/io/endpoints.h"
 #include "snooper/io/host_addrs.h"
+#include "snooper/io/maps_endpoints.h"
 #include "snooper/io/maps_policy.h"
 
 static int no_memory(struct maps_problem *why)
@@ -113,7 +115,8 @@ int policy_host_read(const struct daemon *d, struct snp_addr **host, size_t *n)
 
 int policy_made_put(const struct policy_made *m, const uint8_t *tables, size_t n)
 {
-	struct maps_generation g = {.tables = {tables, n}, .n_banks = m->automata.n_banks};
+	const struct snp_policy_head *head = (const struct snp_policy_head *)tables;
+	struct maps_generation g = {.tables = {tables, n}, .n_banks = head->n_banks};
 	SNP_CLEANUP(snp_freep)
 	uint8_t *kept = NULL;
 	int r = policy_ids_save(m->ids, &kept, &g.kept.len);
@@ -121,8 +124,42 @@ int policy_made_put(const struct policy_made *m, const uint8_t *tables, size_t n
 	if (r)
 		return r;
 	g.kept.bytes = kept;
-	for (size_t i = 0; i < g.n_banks; i++)
-		g.banks[i] = (struct maps_bytes){m->automata.banks[i].region,
-						 m->automata.banks[i].bytes};
+	for (size_t i = 0; i < g.n_banks; i++) {
+		const struct match_bank *b = i < m->automata.n_banks
+						     ? &m->automata.banks[i]
+						     : &m->beside.banks[i - m->automata.n_banks];
+
+		g.banks[i] = (struct maps_bytes){b->region, b->bytes};
+	}
 	return maps_policy_make(&g);
+}
+
+/* Those of conf's endpoints that have no glob in force, by number. */
+static int
+strangers_of(const struct daemon *d, const struct snp_conf *conf, uint32_t *numbers, size_t *n)
+{
+	bool is_in_force[SNP_ENDPOINTS_MAX] = {false};
+	struct maps_problem why;
+	int r = numbers_of(d, conf, numbers, &why);
+
+	if (!r)
+		r = maps_globs_in_force(d->maps, is_in_force);
+	for (size_t i = 0; i < conf->n_endpoints && !r; i++)
+		if (!is_in_force[SNP_ENDPOINT_PLACE(numbers[i])])
+			numbers[(*n)++] = numbers[i];
+	return r;
+}
+
+int policy_made_beside(const struct daemon *d, const struct snp_conf *conf, struct policy_change *c)
+{
+	SNP_CLEANUP(snp_freep)
+	uint32_t *strangers = calloc(conf->n_endpoints + 1, sizeof(*strangers));
+	SNP_CLEANUP(policy_earlier_fini)
+	struct policy_earlier was = {.tables = daemon_policy_now(d).tables, .strangers = strangers};
+	uint32_t n_banks = snp_policy_head(was.tables)->n_banks;
+	int r = strangers ? strangers_of(d, conf, strangers, &was.n_strangers) : -ENOMEM;
+
+	for (uint32_t i = 0; i < n_banks && i < SNP_MATCH_BANKS && !r; i++)
+		r = maps_policy_region(d->maps, SNP_POLICY_BANK + i, &was.banks[i]);
+	return r ? r : policy_beside(&c->made, &was, c->generation[POLICY_BEFORE]);
 }

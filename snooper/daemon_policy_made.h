@@ -7,6 +7,7 @@
 
 struct daemon;
 struct maps_problem;
+struct policy_change;
 struct snp_conf;
 
 /* What a policy is compiled for: a configuration's endpoints, by their numbers, and its values. */
@@ -30,5 +31,11 @@ int policy_host_read(const struct daemon *d, struct snp_addr **host, size_t *n);
 
 /* A generation of these tables in the kernel, not in force: its descriptor, or -errno. */
 int policy_made_put(const struct policy_made *m, const uint8_t *tables, size_t n);
+/*
+ * The first step from what is in force, and was not made by us: c->made gets its tables. conf's endpoints
+ * without a glob in force are strangers to it. 0; -E2BIG: they do not fit together; -errno.
+ */
+int policy_made_beside(const struct daemon *d, const struct snp_conf *conf,
+		       struct policy_change *c);
 
 #endif

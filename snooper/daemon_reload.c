@@ -30,10 +30,8 @@ struct reload {
 	int r;
 	bool is_read;	   /* the files had no errors */
 	bool is_published; /* the second step was taken */
-	bool is_looking;   /* at what is known, in slices */
 	struct endpoints_seen *seen;
 	int renumbered; /* policy_renumber() */
-	bool is_settled;
 	bool went_back;
 	char *errors;		 /* they had; NULL: why */
 	struct maps_problem why; /* it failed then */
@@ -73,19 +71,21 @@ static void run_making(struct worker_job *job)
 		policy_ground_back(l->d);
 }
 
+/* While the first step is in force, which knows the endpoints of both: who leaves one for another is judged throughout. */
 static void run_publishing(struct worker_job *job)
 {
 	struct reload *l = (struct reload *)job;
 
+	l->seen = daemon_settle_look(l->d);
 	l->r = publish(l, POLICY_NEXT);
 }
 
+/* After going back. No other generation comes: what was judged for the endpoints that they were of is judged again. */
 static void run_settling(struct worker_job *job)
 {
 	struct reload *l = (struct reload *)job;
 
 	l->seen = daemon_settle_look(l->d);
-	/* Since policy came in force they were judged for the endpoints that they were of. */
 	if (l->seen && endpoints_moved(l->seen))
 		l->renumbered = policy_renumber(l->d);
 }
@@ -212,6 +212,7 @@ static void go_back(struct reload *l)
 	conf_reload_keep(l->conf, d->conf, NULL);
 	swap(l);
 	l->went_back = true;
+	d->policy.next = NULL;
 	strcpy(why.text, "reconcile.servers");
 	if (daemon_reconcile_changed(d, l->conf) < 0 ||
 	    daemon_endpoints_in_force(d, NULL, &why) < 0 || daemon_apply(d, &why) < 0)
@@ -225,20 +226,13 @@ static void go_on_looking(struct daemon *d, suseconds_t us)
 	event_add(d->looking, &wait);
 }
 
-static void finish_if_whole(struct reload *l)
-{
-	if (l->is_settled && !l->is_looking)
-		finish(l);
-}
-
 static void on_settled(struct worker_job *job)
 {
 	struct reload *l = (struct reload *)job;
 
 	policy_renumbered(l->d, l->renumbered);
 	daemon_settle_taken(l->d, snp_take(&l->seen));
-	l->is_settled = true;
-	finish_if_whole(l);
+	finish(l);
 }
 
 static void settle(struct reload *l)
@@ -253,6 +247,7 @@ static void on_published(struct worker_job *job)
 	struct reload *l = (struct reload *)job;
 	struct daemon *d = l->d;
 
+	daemon_settle_taken(d, snp_take(&l->seen));
 	if (l->r) {
 		go_back(l);
 		settle(l);
@@ -260,14 +255,14 @@ static void on_published(struct worker_job *job)
 	}
 	l->is_published = true;
 	policy_change_taken(d, &l->policy, POLICY_NEXT);
-	settle(l);
 	if (l->tls)
 		export_set_tls_take(d->export, snp_take(&l->tls));
 	log_set_level((enum log_level)d->conf->log.level);
-	if (l->policy.has_step || l->policy.nobody)
+	if (l->policy.has_step || l->policy.nobody) {
+		finish(l);
 		return;
+	}
 	/* What was learned while nothing knew the next one's names. */
-	l->is_looking = true;
 	daemon_policy_look_start(d);
 	l->to_drain = daemon_news_most(d);
 	go_on_looking(d, 0);
@@ -283,8 +278,7 @@ static void on_looking(evutil_socket_t fd, short what, void *ctx)
 	} else if (daemon_policy_look_step(d)) {
 		go_on_looking(d, 0);
 	} else if (l->is_published) {
-		l->is_looking = false;
-		finish_if_whole(l);
+		finish(l);
 	} else {
 		l->job.run = run_publishing;
 		l->job.done = on_published;

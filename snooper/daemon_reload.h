@@ -3,7 +3,7 @@
  * daemon_reload.h - put a configuration in force, at start, on SIGHUP, and when a caller asks.
  *
  *   read, compile, first step of policy (worker) ─► configure, attach ─► look again, in slices ─►
- *   second step of policy (worker) ─► settle (worker) ─► answer
+ *   settle, second step of policy (worker) ─► answer
  *
  * Everything that can fail comes before the second step: what goes back then is the configuration and its
  * attachments, and policy is what it was.
@@ -35,8 +35,12 @@ struct endpoints_seen *daemon_settle_look(const struct daemon *d);
 void daemon_settle_taken(struct daemon *d, struct endpoints_seen *seen_take);
 /* A cgroup that found no room may find some later. */
 void daemon_settle_missed(struct daemon *d, uint64_t now_ns);
-/* All of it at start, with the first policy (NULL: it could not be read). */
-int daemon_apply_first(struct daemon *d, struct policy *take, struct maps_problem *why);
+/*
+ * All of it at start, with the first policy: c->take, NULL: it could not be read. Then, when all that is
+ * known was looked at, what is left to do. c has to be there until then.
+ */
+int daemon_apply_first(struct daemon *d, struct policy_change *c, struct maps_problem *why);
+int daemon_applied(struct daemon *d, struct policy_change *c, struct maps_problem *why);
 
 /*
  * Read the file again and apply what can change live; say what cannot. A file with errors

@@ -26,7 +26,7 @@ struct endpoints_seen *daemon_settle_look(const struct daemon *d)
 	}
 	endpoints_settle(d->endpoints, d->maps, seen);
 	endpoints_audit(d->endpoints, d->maps, seen);
-	endpoints_enforced(d->endpoints, d->maps, daemon_policy_now(d).tables, seen);
+	endpoints_enforced(d->endpoints, d->maps, daemon_policy_coming(d).tables, seen);
 	return seen;
 }
 

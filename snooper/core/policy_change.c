@@ -126,6 +126,7 @@ void policy_made_fini(struct policy_made *m)
 {
 	policy_names_fini(&m->names);
 	match_tables_fini(&m->automata);
+	match_tables_fini(&m->beside);
 	policy_ids_free(m->ids);
 	for (size_t i = 0; i < POLICY_SIDES; i++)
 		free(m->tables[i]);

@@ -22,6 +22,8 @@ struct policy_made {
 	/* SNP_REGION_BYTES each, as the kernel has them: a look-up may end anywhere. NULL: none. */
 	uint8_t *tables[POLICY_SIDES];
 	size_t n_tables[POLICY_SIDES]; /* bytes of them that are not 0 */
+	/* Banks that the tables of POLICY_BEFORE have behind those of automata (policy_beside.h): regions alone. */
+	struct match_tables beside;
 };
 
 /* Why a policy cannot be put in force, for a person. */

@@ -337,6 +337,7 @@ int policy_compile(const struct policy_input *in, struct policy_ids *ids, uint8_
 	if (m.ports && m.dns_sets && m.classes && !m.blob.error)
 		e = compile(&m, &h);
 	if (!e) {
+		h.bytes = (uint32_t)m.blob.len;
 		memcpy(m.blob.bytes, &h, sizeof(h));
 		*tables = snp_take(&m.blob.bytes);
 		*len = m.blob.len;

@@ -107,7 +107,7 @@ static int look_what_is_taken(struct places *p)
 	for (size_t i = 0; i < n && !r; i++)
 		p->taken[SNP_ENDPOINT_PLACE(members[i].of.endpoint)] = true;
 	if (!r && !tables) {
-		r = maps_policy_tables(p->m, &earlier);
+		r = maps_policy_region(p->m, SNP_POLICY_TABLES, &earlier);
 		tables = earlier;
 	}
 	for (uint32_t i = 0; i < SNP_ENDPOINTS_MAX && !r; i++)

@@ -394,6 +394,8 @@ void maps_close(struct maps *m)
 	snooper_bpf__destroy(m->skel);
 	if (m->lock_fd >= 0)
 		close(m->lock_fd);
+	if (m->generation_fd > 0)
+		close(m->generation_fd);
 	free(m->dir);
 	free(m);
 }

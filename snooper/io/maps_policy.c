@@ -2,9 +2,11 @@
 #include "snooper/io/maps_policy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "snooper/base/cleanup.h"
 #include "snooper/core/policy_ids.h"
@@ -59,12 +61,30 @@ int maps_policy_make(const struct maps_generation *g)
 	return r;
 }
 
+static void forget_generation(struct maps *m)
+{
+	if (m->generation_fd > 0)
+		close(m->generation_fd);
+	m->generation_fd = 0;
+}
+
 int maps_policy_publish(struct maps *m, int fd)
 {
 	__u32 zero = 0;
 
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 1);
+
+	if (own < 0)
+		return -errno;
 	/* The kernel waits here until nobody looks at the one before. */
-	return bpf_map_update_elem(MAP_FD(m, snp_policy), &zero, &fd, BPF_ANY) ? -errno : 0;
+	if (bpf_map_update_elem(MAP_FD(m, snp_policy), &zero, &fd, BPF_ANY)) {
+		fd = errno;
+		close(own);
+		return -fd;
+	}
+	forget_generation(m);
+	m->generation_fd = own;
+	return 0;
 }
 
 /* Flows remember by which they were admitted: one that comes later has another number. */
@@ -87,24 +107,27 @@ int maps_policy_withdraw(struct maps *m)
 
 	if (r)
 		return r;
-	if (!bpf_map_delete_elem(MAP_FD(m, snp_policy), &zero) || errno == ENOENT)
-		return 0;
-	return -errno;
+	if (bpf_map_delete_elem(MAP_FD(m, snp_policy), &zero) && errno != ENOENT)
+		return -errno;
+	forget_generation(m);
+	return 0;
 }
 
 /* A region of the generation in force, in SNP_REGION_BYTES of room. */
 static int region_in_force(struct maps *m, __u32 region, uint8_t *room)
 {
 	__u32 zero = 0, id;
-	SNP_CLEANUP(snp_closep)
-	int fd = -1;
 
 	if (bpf_map_lookup_elem(MAP_FD(m, snp_policy), &zero, &id))
 		return -errno;
-	fd = bpf_map_get_fd_by_id(id);
-	if (fd < 0)
-		return fd;
-	return bpf_map_lookup_elem(fd, &region, room) ? -errno : 0;
+	/* By its number with all rights only: at start. */
+	if (!m->generation_fd)
+		m->generation_fd = bpf_map_get_fd_by_id(id);
+	if (m->generation_fd < 0) {
+		m->generation_fd = 0;
+		return -errno;
+	}
+	return bpf_map_lookup_elem(m->generation_fd, &region, room) ? -errno : 0;
 }
 
 int maps_policy_kept(struct maps *m, uint8_t **bytes, size_t *len)
@@ -126,11 +149,11 @@ int maps_policy_kept(struct maps *m, uint8_t **bytes, size_t *len)
 	return 0;
 }
 
-int maps_policy_tables(struct maps *m, uint8_t **bytes)
+int maps_policy_region(struct maps *m, uint32_t region, uint8_t **bytes)
 {
 	SNP_CLEANUP(snp_freep)
 	uint8_t *room = malloc(SNP_REGION_BYTES);
-	int r = room ? region_in_force(m, SNP_POLICY_TABLES, room) : -ENOMEM;
+	int r = room ? region_in_force(m, region, room) : -ENOMEM;
 
 	if (!r)
 		*bytes = snp_take(&room);

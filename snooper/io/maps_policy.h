@@ -38,8 +38,8 @@ int maps_policy_publish(struct maps *m, int fd);
 int maps_policy_withdraw(struct maps *m);
 /* What the generation in force was published with as `kept`: the caller's. -ENOENT: there is none. */
 int maps_policy_kept(struct maps *m, uint8_t **bytes, size_t *len);
-/* The tables of the generation in force, SNP_REGION_BYTES: the caller's. -ENOENT: there is none. */
-int maps_policy_tables(struct maps *m, uint8_t **bytes);
+/* A region of the generation in force, SNP_REGION_BYTES: the caller's. -ENOENT: there is none. By any thread. */
+int maps_policy_region(struct maps *m, uint32_t region, uint8_t **bytes);
 /* The number of the generation in force, or of the last that was; 0: there was none. */
 uint32_t maps_policy_generation(struct maps *m);
 

@@ -31,7 +31,8 @@ struct maps {
 	bool granted, granted_since; /* ... written since the walk began */
 	unsigned int ring_left;	     /* records this reading may still take */
 	char *dir;
-	int lock_fd; /* of dir: one snooperd a set */
+	int lock_fd;	   /* of dir: one snooperd a set */
+	int generation_fd; /* of policy, in force, from 1; 0: not looked at yet */
 	int cpus;
 	bool adopted;
 	bool unused; /* the directory is new, or what it held was never attached */

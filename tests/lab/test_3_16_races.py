@@ -5,6 +5,7 @@ import errno
 import itertools
 import os
 import re
+import signal
 import socket
 import struct
 import threading
@@ -81,32 +82,106 @@ class Load:
             raise self.error
 
 
+ONE = policy(names('f*.policed.test') + DNS_ANY)
+TWO = policy(names('**.policed.test', kind='matchPattern').replace('"**.policed.test"', '"f*.policed.*"')
+             + names('f1.policed.test', kind='matchName') + DNS_ANY)
+
+
+@contextlib.contextmanager
+def under_load(world):
+    """Clients of names that ONE and TWO allow, twice, and of names that neither does."""
+    with contextlib.ExitStack() as stack:
+        loads = []
+        for prefix, offset in (('f', 0), ('f', 1000), ('d', 0)):
+            loads.append(Load(stack.enter_context(world.node.steps(
+                load, world.outside.ip4, prefix, offset, cgroup=f'{world.node.cgroup}/bot', deadline=120))))
+            stack.callback(loads[-1].stop)
+        yield loads
+    assert [x.said for x in loads] == [{'ok'}, {'ok'}, {'EPERM'}]
+
+
 def test_3_16_reloads_under_load(world):
     """
     Two policies that allow the same names by different selectors, and refuse the others, many times a
     second: no connect to what both allow is refused, none to what neither allows gets through.
     """
-    one = policy(names('f*.policed.test') + DNS_ANY)
-    two = policy(names('**.policed.test', kind='matchPattern').replace('"**.policed.test"', '"f*.policed.*"')
-                 + names('f1.policed.test', kind='matchName') + DNS_ANY)
-    daemon = start(world, one)
-    cgroup = f'{world.node.cgroup}/bot'
-    with contextlib.ExitStack() as stack:
-        loads = []
-        for prefix, offset in (('f', 0), ('f', 1000), ('d', 0)):
-            loads.append(Load(stack.enter_context(world.node.steps(
-                load, world.outside.ip4, prefix, offset, cgroup=cgroup, deadline=120))))
-            stack.callback(loads[-1].stop)
+    daemon = start(world, ONE)
+    with under_load(world) as loads:
         reloads = 0
         while reloads < RELOADS or min(x.rounds for x in loads) < ROUNDS:
-            write(daemon, one if reloads % 2 else two)
+            write(daemon, ONE if reloads % 2 else TWO)
             done = daemon.ctl('reload')
             assert done.returncode == 0, done.stdout + done.stderr
             assert not any(x.error for x in loads), [x.error for x in loads]
             reloads += 1
     print(f'{reloads} reloads, rounds: {[x.rounds for x in loads]}')
-    assert [x.said for x in loads] == [{'ok'}, {'ok'}, {'EPERM'}]
     assert daemon.output().count('event=reloaded ') == reloads
+
+
+def test_3_16_killed_within_a_reload(world):
+    """With kill -9, sooner and later in it: what is in force stays whole, with nobody there, and for the next one."""
+    daemon = start(world, ONE)
+    with under_load(world) as loads:
+        for number in range(9):
+            write(daemon, ONE if number % 2 else TWO)
+            rounds = loads[0].rounds + 10 * (number % 3)
+            daemon.signal(signal.SIGHUP)
+            wait_until(lambda rounds=rounds: loads[0].error or loads[0].rounds >= rounds, what='a little later')
+            daemon.kill9()
+            rounds = [x.rounds + 20 for x in loads]
+            wait_until(lambda rounds=rounds: all(x.error or x.rounds >= n for x, n in zip(loads, rounds)),
+                       what='it goes on with no snooperd')
+            daemon.start()
+        done = daemon.ctl('reload')
+        assert done.returncode == 0, done.stdout + done.stderr
+    # The clients hold what this process listens with.
+    assert set(daemon.status()['degraded']) <= {'endpoint-sockets-outside'}
+
+
+def test_3_16_after_a_policy_that_could_not_be_read(world):
+    """What an earlier snooperd put in force stays, nobody knows from which files; then a reload comes of one that can."""
+    daemon = start(world, ONE)
+    with under_load(world) as loads:
+        for text in (TWO, ONE) * 2:
+            daemon.stop()
+            write(daemon, 'not: a policy')
+            daemon.start()
+            assert 'policy-unread' in daemon.status()['degraded']
+            write(daemon, text)
+            done = daemon.ctl('reload')
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert 'policy-unread' not in daemon.status()['degraded']
+            rounds = [x.rounds + 20 for x in loads]
+            wait_until(lambda rounds=rounds: all(x.error or x.rounds >= n for x, n in zip(loads, rounds)),
+                       what='it goes on')
+
+
+def literals():
+    """Addresses that no name was learned for, one after the other, as load()."""
+    yield 'ready'
+    for i in itertools.count():
+        yield [connect_errno(f'10.55.200.{1 + (i * 10 + k) % 250}') for k in range(10)]
+
+
+def test_3_16_an_endpoint_is_policed_while_it_gets_another_name(world):
+    """Its cgroups go from one number to another: at no moment do they belong to nobody."""
+    daemon = start(world, ONE)
+    with world.node.steps(literals, cgroup=f'{world.node.cgroup}/bot', deadline=120) as app:
+        client = Load(app)
+        try:
+            for number in range(8):
+                daemon.conf['endpoints'][0]['name'] = f'bot{number % 3}'
+                daemon.write_conf()
+                if number % 2:
+                    daemon.kill9()
+                    daemon.start()
+                else:
+                    assert daemon.ctl('reload').returncode == 0
+                rounds = client.rounds + 20
+                wait_until(lambda rounds=rounds: client.error or client.rounds >= rounds, what='it goes on')
+        finally:
+            client.stop()
+    assert client.said == {'EPERM'}
 
 
 def test_3_3_a_bad_policy_changes_nothing(world):
