@@ -112,18 +112,18 @@ def test_2_13_f31_our_own_addresses_are_followed_when_there_are_descriptors_agai
             return inside(lab, connects, address) != 'EPERM'
 
     lab.node.add_addresses(f'{new}/24')
-    wait_until(lambda: can_reach(new), 30, 'it is followed')
+    wait_until(lambda: 'event=policy generation=2 reason=addresses' in snooperd.output(), 30, 'it is followed')
+    assert can_reach(new)
     before = resource.prlimit(snooperd.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(snooperd.pid, resource.RLIMIT_NOFILE, (max(descriptors(snooperd.pid)) + 6, before[1]))
-    with crowd(snooperd):
-        wait_until(lambda: 'reason=accept_failed' in snooperd.output(), 20, 'the last descriptor is gone')
-        lab.node.add_addresses(f'{late}/24')
-        # Not by asking: each call that it answers has a descriptor, which is free for a moment after it.
-        wait_until(lambda: 'event=policy-not-followed ' in snooperd.output(), 60, 'it was tried')
-        assert not can_reach(late) and can_reach(new), 'what was in force stays'
-        assert snooperd.status()['policy']['not_followed'] >= 1
-        assert 'own addresses could not be followed' in snooperd.ctl('status', json_output=False).stdout
+    used = descriptors(snooperd.pid)
+    none_left = next(n for n in range(max(used) + 2) if n not in used)
+    resource.prlimit(snooperd.pid, resource.RLIMIT_NOFILE, (none_left, before[1]))
+    lab.node.add_addresses(f'{late}/24')
+    wait_until(lambda: 'event=policy-not-followed ' in snooperd.output(), 60, 'it was tried')
+    assert not can_reach(late) and can_reach(new), 'what was in force stays'
     resource.prlimit(snooperd.pid, resource.RLIMIT_NOFILE, before)
+    assert snooperd.status()['policy']['not_followed'] >= 1
+    assert 'own addresses could not be followed' in snooperd.ctl('status', json_output=False).stdout
     wait_until(lambda: can_reach(late), 30, 'it was tried again')
     assert snooperd.output().count('event=policy-not-followed ') == 1, 'said once'
     assert snooperd.stop() == 0

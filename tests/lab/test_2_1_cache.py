@@ -10,7 +10,7 @@ import dnswire as w
 from daemon import SNOOPERCTL, Snooperd
 from servers import Scripted, ask
 from snoplab import PATIENCE, Program, wait_until
-from turns import METRICS, assert_no_turn_was_long, dnsperf, samples, wildcard_server
+from turns import METRICS, assert_no_turn_was_long, dnsperf, long_every_time, samples, wildcard_server
 
 LIMIT = 300 << 20
 ROOM = 1 << 21  # of every limit: nothing is refused here
@@ -76,6 +76,7 @@ def busy(lab, snooperd, count):
     return answered
 
 
+@long_every_time
 def test_2_1_no_turn_of_the_loop_takes_10_ms(lab, wildcard):
     snooperd = roomy(lab)
     assert busy(lab, snooperd, 30000) >= 33000

@@ -11,7 +11,7 @@ import pytest
 from daemon import SNOOPERCTL
 from policing import (DNS_ANY, Servers, ask, far, inside, names, policy, resolver, start, tcp, write, zone)
 from snoplab import PATIENCE, Program, wait_until
-from turns import METRICS, assert_no_turn_was_long
+from turns import METRICS, assert_no_turn_was_long, long_every_time
 
 ZONE = zone(one='10.55.0.1', two='10.55.0.2', both='10.55.0.3')
 KNOWN = 8000  # names that an endpoint has asked for, with an address each
@@ -56,6 +56,7 @@ def everything_known(lab, daemon):
 
 
 @pytest.mark.parametrize('make', [ten_thousand, pathological])
+@long_every_time
 def test_3_3_no_turn_of_the_loop_takes_10_ms(world, make):
     """... with 12,000 names known, and looked at again: from ten selectors to many, and back."""
     daemon = start(world, policy(names('*.known.test') + DNS_ANY), changes={
