@@ -276,6 +276,8 @@ static __always_inline void hit_count(__u32 identity)
 	}
 	if (n)
 		__sync_fetch_and_add(n, 1);
+	else
+		snp_count(SNP_STAT_HITS_LOST);
 }
 
 /* A refusal, for people who watch: at most one a millisecond, the others are counted. */

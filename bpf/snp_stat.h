@@ -109,7 +109,9 @@
 	X(VERDICTS_LOST, "verdicts_unsampled",                                                     \
 	  "refusals that were counted and not told one by one")                                    \
 	X(MEMBERS_UNKNOWN, "endpoint_cgroups_unknown",                                             \
-	  "new cgroups that no policy reaches until snooperd has found room, or matched them")
+	  "new cgroups that no policy reaches until snooperd has found room, or matched them")     \
+	X(HITS_LOST, "hits_uncounted",                                                             \
+	  "flows that a name admitted and whose selectors had no room to be counted in")
 
 #define SNP_STAT_ENUM(name, ...) SNP_STAT_##name,
 enum snp_stat {

@@ -193,6 +193,7 @@ int daemon_show_name(struct daemon *d, const struct fqdn_name *name, const char 
 	struct merging m = {.d = d, .now_ns = now_ns};
 	const char *selectors[SELECTORS_SHOWN];
 	char text[NAME_TEXT_MAX];
+	size_t n;
 
 	if (name_to_text(name->wire, name->wire_len, text) < 0)
 		return 1;
@@ -200,6 +201,7 @@ int daemon_show_name(struct daemon *d, const struct fqdn_name *name, const char 
 		return 1;
 	if (gather(&m, name))
 		return -ENOMEM;
+	n = daemon_policy_selectors(d, name->wire, name->wire_len, selectors, SELECTORS_SHOWN);
 	return emit(emit_ctx,
 		    &(struct snp_listed_name){
 			    .name = text,
@@ -208,8 +210,8 @@ int daemon_show_name(struct daemon *d, const struct fqdn_name *name, const char 
 			    .cnames = m.chain.names,
 			    .n_cnames = m.chain.n,
 			    .selectors = selectors,
-			    .n_selectors = daemon_policy_selectors(d, name->wire, name->wire_len,
-								   selectors, SELECTORS_SHOWN),
+			    .n_selectors = n < SELECTORS_SHOWN ? n : SELECTORS_SHOWN,
+			    .selectors_more = n < SELECTORS_SHOWN ? 0 : n - SELECTORS_SHOWN,
 			    .endpoints = m.endpoints,
 			    .n_endpoints = m.n_endpoints,
 			    .truncated = m.truncated,

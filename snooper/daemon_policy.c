@@ -61,9 +61,13 @@ static size_t selectors(const struct policy_view *v, const uint8_t *wire, size_t
 		size_t n = 0;
 		const uint32_t *set = matched(v, wire, len, b, &n);
 
-		for (size_t i = 0; set && i < n && got < room; i++)
-			if (v->names->at[set[i]].in[v->side].fqdn)
-				out[got++] = v->names->at[set[i]].text;
+		for (size_t i = 0; set && i < n; i++) {
+			if (!v->names->at[set[i]].in[v->side].fqdn)
+				continue;
+			if (got < room)
+				out[got] = v->names->at[set[i]].text;
+			got++;
+		}
 	}
 	return got;
 }

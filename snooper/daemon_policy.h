@@ -135,7 +135,7 @@ struct policy_view daemon_policy_now(const struct daemon *d);
 /* What is coming in force; else what is. */
 struct policy_view daemon_policy_coming(const struct daemon *d);
 
-/* The toFQDNs selectors, as written, that a name matches: up to room of them. Borrowed. */
+/* How many toFQDNs selectors a name matches, and up to room of them, as written. Borrowed. */
 size_t daemon_policy_selectors(const struct daemon *d, const uint8_t *wire, size_t len,
 			       const char **out, size_t room);
 /* Is there a policy that selects names at all? Else every name is as needed as another. */

@@ -30,6 +30,7 @@ struct snp_listed_name {
 	size_t n_cnames;
 	const char *const *selectors;
 	size_t n_selectors;
+	size_t selectors_more; /* that match, too */
 	const char *const *endpoints;
 	size_t n_endpoints;
 	bool truncated;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* snooperctl names [PATTERN]: what is known, a JSON line a name or a row an address. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +50,8 @@ void listed_put_json(struct json_object *o, const Snooper__V1__Name *m)
 	json_object_object_add(o, "addresses", addresses_json(m));
 	json_object_object_add(o, "cnames", ctl_strings(m->cnames, m->n_cnames));
 	json_object_object_add(o, "selectors", ctl_strings(m->selectors, m->n_selectors));
+	if (m->selectors_more)
+		ctl_put_number(o, "selectors_more", m->selectors_more);
 	json_object_object_add(o, "endpoints", ctl_strings(m->endpoints, m->n_endpoints));
 	ctl_put_bool(o, "truncated", m->truncated);
 }
@@ -65,12 +69,24 @@ static const char *const headings[] = {"NAME",	    "ADDRESS",	 "EXPIRES",   "ORI
 				       "RECONCILE", "ENDPOINTS", "SELECTORS", "CNAMES"};
 #define N_HEADINGS (sizeof(headings) / sizeof(headings[0]))
 
+static char *selectors_text(const Snooper__V1__Name *m)
+{
+	char *named = ctl_joined(m->selectors, m->n_selectors), *all = NULL;
+
+	if (!named || !m->selectors_more)
+		return named;
+	if (asprintf(&all, "%s and %" PRIu64 " more", named, m->selectors_more) < 0)
+		all = NULL;
+	free(named);
+	return all;
+}
+
 static int print_rows(struct table *t, const Snooper__V1__Name *m)
 {
 	SNP_CLEANUP(snp_freep)
 	char *endpoints = ctl_joined(m->endpoints, m->n_endpoints);
 	SNP_CLEANUP(snp_freep)
-	char *selectors = ctl_joined(m->selectors, m->n_selectors);
+	char *selectors = selectors_text(m);
 	SNP_CLEANUP(snp_freep)
 	char *cnames = ctl_joined(m->cnames, m->n_cnames);
 	char address[CTL_ADDR_MAX], expires[CTL_DURATION_MAX];

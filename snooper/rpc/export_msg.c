@@ -83,6 +83,7 @@ static bool put_name(struct name_message *to, const struct snp_listed_name *from
 	to->m.cnames = (char **)from->cnames;
 	to->m.n_selectors = from->n_selectors;
 	to->m.selectors = (char **)from->selectors;
+	to->m.selectors_more = from->selectors_more;
 	to->m.n_endpoints = from->n_endpoints;
 	to->m.endpoints = (char **)from->endpoints;
 	to->m.truncated = from->truncated;

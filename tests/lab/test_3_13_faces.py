@@ -4,10 +4,12 @@ import contextlib
 import json
 import signal
 import socket
+import subprocess
 
 import pytest
 
 from daemon import SNOOPERCTL
+from endpointing import BPFTOOL
 from policing import (DNS_ANY, Servers, ask, far, inside, names, policy, resolver, start, tcp, udp, write, zone)
 from snoplab import PATIENCE, Program, wait_until
 
@@ -336,3 +338,32 @@ def test_3_13_locked_endpoints_are_degraded_and_explained(world):
     line, = why(daemon, '10.55.0.1')
     assert (line['verdict'], line['reason']) == ('deny', 'deny-no-name')
     assert inside(world, tcp, '10.55.0.1') == 'EPERM'
+
+
+def test_3_13_selectors_that_are_not_named_are_counted(world):
+    """One name, matched by every spelling of it that there is: 64 are named, for people and for programs."""
+    spellings = [''.join(c.upper() if i >> k & 1 else c for k, c in enumerate('webpoliced')).replace('b', 'b.', 1)
+                 .replace('B', 'B.', 1) + '.test' for i in range(80)]
+    daemon = start(world, policy(names(*spellings, kind='matchName') + DNS_ANY))
+    inside(world, ask, world.outside.ip4, 'web.policed.test')
+    daemon.wait_for('web.policed.test')
+    line = daemon.names()['web.policed.test']
+    assert len(set(line['selectors'])) == 64 and set(line['selectors']) < set(spellings)
+    assert line['selectors_more'] == 80 - 64
+    assert ' and 16 more' in daemon.ctl('names', json_output=False).stdout
+    write(daemon, policy(names(*spellings[:64], kind='matchName') + DNS_ANY))
+    assert daemon.ctl('reload').returncode == 0
+    assert 'selectors_more' not in daemon.names()['web.policed.test']
+
+
+def test_3_13_hits_without_room_are_counted(world, tmp_path):
+    daemon = start(world, policy(names('web.policed.test') + DNS_ANY))
+    table = f'{daemon.bpffs}/snp_hits'
+    batch = tmp_path / 'full'
+    batch.write_text(''.join(f'map update pinned {table} key {i & 255} {i >> 8 & 255} {i >> 16} 0 value 0 0 0 0 0 0 0 0\n'
+                             for i in range(100, 100 + 65536)))
+    subprocess.run([BPFTOOL, 'batch', 'file', str(batch)], check=True, capture_output=True, timeout=60 * PATIENCE)
+    assert daemon.counter('hits_uncounted') == 0
+    inside(world, ask, world.outside.ip4, 'web.policed.test')
+    assert inside(world, tcp, '10.55.0.1') == 'ok'
+    assert daemon.counter('hits_uncounted') == 1

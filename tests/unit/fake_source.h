@@ -53,6 +53,7 @@ static inline bool fake_emit_one(unsigned int i, export_emit_fn emit, void *emit
 				    .n_selectors = 1,
 				    .endpoints = endpoints,
 				    .n_endpoints = 2,
+				    .selectors_more = i == 7 ? 3 : 0,
 				    .truncated = i == 7};
 
 	snprintf(name, sizeof(name), "h%05u.example.com", i);

@@ -174,6 +174,7 @@ static void check_name(const Snooper__V1__Name *m, unsigned int i)
 	assert_int_equal(m->n_cnames, 2);
 	assert_string_equal(m->cnames[1], "a\\.b.example.net");
 	assert_string_equal(m->selectors[0], "*.example.com");
+	assert_int_equal(m->selectors_more, i == 7 ? 3 : 0);
 	assert_int_equal(m->n_endpoints, 2);
 	assert_int_equal(m->truncated, i == 7);
 }
