@@ -18,6 +18,14 @@
 #define SERVER_TRUSTED 0x80000000u
 
 #define SNP_LOOPBACK 1 /* LOOPBACK_IFINDEX: in every network namespace */
+#define PACKET_LOOPBACK                                                                            \
+	5 /* of linux/if_packet.h: a multicast packet that comes back to its own host */
+
+/* Does the packet come from this host? */
+static __always_inline int packet_loops(const struct __sk_buff *skb)
+{
+	return skb->ifindex == SNP_LOOPBACK || skb->pkt_type == PACKET_LOOPBACK;
+}
 
 /*
  * SERVER_TRUSTED and the flags of the server at addr:port, or 0. Not a pointer
@@ -98,8 +106,8 @@ static __always_inline void learn_whose(struct learn *l)
 		slot->matched_only = head->matched_only;
 		slot->want.idle_ms = head->grace_ns / NS_PER_MS + 1000;
 	}
-	/* Where all share what is learned, it does not matter who asked. */
-	slot->grants = slot->class || (tables && slot->scope == SNP_SCOPE_NODE);
+	/* Also of an endpoint that no policy selects yet: one that comes in force does not ask again. */
+	slot->grants = tables && slot->scope != SNP_SCOPE_NONE;
 	slot->at_all = slot->grants || slot->matched_only;
 }
 
@@ -138,7 +146,7 @@ static __always_inline void learn_question(const struct learn *l, const struct s
 		.our_port = our_port,
 		.id = w->id,
 		.qtype = w->qtype,
-		.loops = l->skb->ifindex == SNP_LOOPBACK,
+		.loops = packet_loops(l->skb),
 	};
 
 	question_make(out, l->conf, &of, now_ns);

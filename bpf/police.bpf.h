@@ -332,6 +332,7 @@ static __always_inline void police_hears(struct __sk_buff *skb)
 	struct snp_flow_ways *ways;
 	struct snp_flow_key key = {.to = {.protocol = IPPROTO_UDP}};
 	struct snp_member *m;
+	struct snp_flow *f;
 	struct bpf_sock *sk;
 	struct pkt p = {};
 
@@ -341,7 +342,7 @@ static __always_inline void police_hears(struct __sk_buff *skb)
 	if (!m || !snp_policy_class(tables, m->endpoint & (SNP_ENDPOINTS_MAX - 1)))
 		return;
 	/* From this host to itself, yet not from the address it came to: who has sent it? */
-	if (skb->ifindex == SNP_LOOPBACK && !addr_equal(&p.src, &p.dst) &&
+	if (packet_loops(skb) && !addr_equal(&p.src, &p.dst) &&
 	    !police_is_anothers(skb, &p, m->endpoint))
 		return;
 	key.to.addr = p.src;
@@ -351,8 +352,11 @@ static __always_inline void police_hears(struct __sk_buff *skb)
 		sk = bpf_sk_fullsock(sk);
 	ways = sk ? bpf_sk_storage_get(&snp_flow, sk, 0, 0) : NULL;
 	key.cookie = SNP_FLOW_OF(bpf_get_socket_cookie(skb), SNP_ENDPOINT_PLACE(m->endpoint));
+	f = ways ? flow_of(ways, &key.to) : NULL;
+	if (!f)
+		f = bpf_map_lookup_elem(&snp_flows, &key);
 	/* What answers us is no question, even if policy has ended the flow since. */
-	if ((ways && flow_of(ways, &key.to)) || bpf_map_lookup_elem(&snp_flows, &key) ||
+	if ((f && flow_was_used(f, snp_policy_head(tables), bpf_ktime_get_boot_ns())) ||
 	    snp_is_resolver(&key.to))
 		return;
 	key.cookie = heard_by(m->endpoint, packet_netns(skb));

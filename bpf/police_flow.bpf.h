@@ -101,15 +101,21 @@ flow_of(struct snp_flow_ways *ways, const struct snp_flow_to *to)
 	return NULL;
 }
 
-/* It was admitted, by whichever generation, and has not idled out. */
+/* It has not idled out. */
 static __always_inline int
-flow_is_live(const struct snp_flow *f, const struct snp_policy_head *head, __u64 now_ns)
+flow_was_used(const struct snp_flow *f, const struct snp_policy_head *head, __u64 now_ns)
 {
 	__u32 now_s = now_ns / NS_PER_S;
 
 	/* Another CPU's clock may have been a second further. */
-	return !SNP_VERDICT_IS_DENY(f->verdict) &&
-	       (__s64)(__s32)(now_s - f->used_s) <= (__s64)(head->idle_ns / NS_PER_S);
+	return (__s64)(__s32)(now_s - f->used_s) <= (__s64)(head->idle_ns / NS_PER_S);
+}
+
+/* It was admitted, by whichever generation, and has not idled out. */
+static __always_inline int
+flow_is_live(const struct snp_flow *f, const struct snp_policy_head *head, __u64 now_ns)
+{
+	return !SNP_VERDICT_IS_DENY(f->verdict) && flow_was_used(f, head, now_ns);
 }
 
 /* It is live under this very generation: note that it is used. */
@@ -160,9 +166,14 @@ static __always_inline int flow_add(const struct snp_flow_key *key, const struct
 	__u32 place = SNP_FLOW_PLACE(key->cookie);
 	__u64 *made = bpf_map_lookup_elem(&snp_flows_made, &place);
 	__u64 *gone = bpf_map_lookup_elem(&snp_flows_gone, &place);
+	long r;
 
-	if (!made || !gone || (__s64)(*made - *gone) >= SNP_FLOWS_SHARE ||
-	    bpf_map_update_elem(&snp_flows, key, f, BPF_NOEXIST))
+	if (!made || !gone || (__s64)(*made - *gone) >= SNP_FLOWS_SHARE)
+		return -1;
+	r = bpf_map_update_elem(&snp_flows, key, f, BPF_NOEXIST);
+	if (r == -17 /* EEXIST: another CPU was first, with the same flow */)
+		return 0;
+	if (r)
 		return -1;
 	__sync_fetch_and_add(made, 1);
 	return 0;

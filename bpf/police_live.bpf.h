@@ -3,8 +3,8 @@
  * police_live.bpf.h - a flow that was admitted goes on: what nearly every packet and send is.
  *
  * Its socket remembers it, under the generation in force: nothing else is asked. Neither who sends
- * (a reload that changes endpoints or resolvers begins another generation, and one more where a
- * cgroup has come from one endpoint to another), nor whether it is a question (those to
+ * (a change of endpoints or resolvers begins another generation, and cgroups go from one endpoint to
+ * another before it comes in force, or have one more), nor whether it is a question (those to
  * resolvers are never remembered). Whatever is less plain is police.bpf.h's.
  */
 #ifndef SNP_POLICE_LIVE_BPF_H

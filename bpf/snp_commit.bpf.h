@@ -137,9 +137,10 @@ static long renew_addr(__u32 i, struct commit *c)
 		later(&row->expiry_ns, expiry_ns);
 		row->ttl_s = ttl_s;
 		snp_count(SNP_STAT_FACTS_RENEWED);
-		if (row->identity)
-			grant(slot, row->identity, grant_end_ms(slot, expiry_ns));
 	}
+	/* Also where another CPU moved the expiry, and has not come to this yet. */
+	if (row->identity)
+		grant(slot, row->identity, grant_end_ms(slot, expiry_ns));
 	slot->kept++;
 	return 0;
 }

@@ -18,8 +18,8 @@
 #include "bpf/snp_verdict.h"
 
 #define SNP_JUDGES_MAX 256 /* at once, on all CPUs */
-#define JUDGE_TRIES    16
-#define JUDGE_AGAIN    4 /* while policy is being replaced */
+#define JUDGE_TRIES    64  /* on a preemptible kernel some are held by who waits */
+#define JUDGE_AGAIN    4   /* while policy is being replaced */
 
 struct judge {
 	__u64 busy;

@@ -104,7 +104,7 @@ static __always_inline enum row_put row_put_chunk(struct row_want *w)
 		if (SNP_SLOT_IDENTITY(seen) == w->identity)
 			take = i;
 	}
-	over = last_ms + SNP_REVIVE_AFTER_NS / NS_PER_MS < w->now_ms;
+	over = last_ms + SNP_REVIVE_AFTER_NS / NS_PER_MS + w->idle_ms < w->now_ms;
 	if (take < SNP_SLOTS &&
 	    slot_extend(&row->slot[take & (SNP_SLOTS - 1)], w->identity, w->end_ms))
 		return over ? row_look(w) : ROW_PUT;

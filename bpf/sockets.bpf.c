@@ -118,7 +118,7 @@ SEC("iter/task_file") int snp_opened(struct bpf_iter__task_file *ctx)
 	m = member_of_cgroup(sk->sk_cgrp_data.cgroup);
 	if (!m)
 		return 0;
-	/* Judged by what is in force already: it began a moment ago. */
+	/* Judged by policy already: it began a moment ago. */
 	ways = bpf_sk_storage_get(&snp_flow, sk, 0, 0);
 	if (ways && (ways->way[0].verdict || ways->told.verdict))
 		return 0;

@@ -77,6 +77,16 @@ int daemon_apply(struct daemon *d, struct maps_problem *why)
 	return r ? r : attach(d, k, why);
 }
 
+static void settle(struct daemon *d)
+{
+	struct endpoints_seen *seen = daemon_settle_look(d);
+
+	if (seen && endpoints_moved(seen))
+		policy_renumbered(d, policy_renumber(d));
+	daemon_settle_audit(d, seen);
+	daemon_settle_taken(d, seen);
+}
+
 /*
  * Policy comes when endpoints have their numbers, and before anything of theirs is seen: no packet goes
  * unjudged. Where an earlier daemon's is in force, that goes on, until all is looked at; a start that
@@ -93,16 +103,26 @@ int daemon_apply_first(struct daemon *d, struct policy_change *c, struct maps_pr
 	if (!r)
 		r = daemon_policy_start(d, c, why);
 	if (!r)
+		r = attach(d, k, why);
+	if (!r)
 		r = daemon_endpoints_in_force(d, NULL, why);
-	return r ? r : attach(d, k, why);
+	/* Nothing is between two policies: the cgroups that are there are judged by this one at once. */
+	if (!r && !d->policy.next)
+		settle(d);
+	return r;
 }
 
 int daemon_applied(struct daemon *d, struct policy_change *c, struct maps_problem *why)
 {
-	struct endpoints_seen *seen = daemon_settle_look(d);
+	struct endpoints_seen *seen;
+	int r;
 
-	if (seen && endpoints_moved(seen) && !d->policy.next)
-		policy_renumbered(d, policy_renumber(d));
+	if (!d->policy.next)
+		return 0;
+	seen = daemon_settle_look(d);
+	r = daemon_policy_started(d, c, why);
+	if (!r)
+		daemon_settle_audit(d, seen);
 	daemon_settle_taken(d, seen);
-	return daemon_policy_started(d, c, why);
+	return r;
 }

@@ -54,7 +54,10 @@ int policy_ground_init(struct policy_ground *g, const struct daemon *d, const st
 	uint32_t *numbers = calloc(n + 1, sizeof(*numbers));
 	int r = numbers ? numbers_of(d, conf, numbers, why) : no_memory(why);
 
-	*g = (struct policy_ground){.endpoints = r ? NULL : calloc(n + 1, sizeof(*g->endpoints))};
+	*g = (struct policy_ground){
+		.endpoints = r ? NULL : calloc(n + 1, sizeof(*g->endpoints)),
+		.locked = locked,
+	};
 	if (r || !g->endpoints)
 		return r ? r : no_memory(why);
 	for (size_t i = 0; i < n; i++)
@@ -88,8 +91,10 @@ int policy_ground_join(struct policy_ground *g, const struct policy_ground *othe
 	for (size_t i = 0; i < g->in.n_endpoints; i++)
 		has[SNP_ENDPOINT_PLACE(all[i].number)] = true;
 	for (size_t i = 0; i < other->in.n_endpoints; i++)
-		if (!has[SNP_ENDPOINT_PLACE(other->endpoints[i].number)])
-			all[g->in.n_endpoints++] = other->endpoints[i];
+		if (!has[SNP_ENDPOINT_PLACE(other->endpoints[i].number)]) {
+			all[g->in.n_endpoints] = other->endpoints[i];
+			all[g->in.n_endpoints++].locked = g->locked;
+		}
 	return 0;
 }
 

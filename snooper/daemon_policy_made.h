@@ -13,7 +13,8 @@ struct snp_conf;
 /* What a policy is compiled for: a configuration's endpoints, by their numbers, and its values. */
 struct policy_ground {
 	struct policy_endpoint *endpoints; /* owned; their labels are conf's */
-	struct policy_input in;		   /* policy, host and generation are the caller's to set */
+	bool locked;
+	struct policy_input in; /* policy, host and generation are the caller's to set */
 };
 
 /* 0, or -errno and *why: endpoints cannot be numbered. For policy_ground_fini() in any case. */

@@ -5,6 +5,7 @@
 #include "snooper/base/cleanup.h"
 #include "snooper/base/log.h"
 #include "snooper/daemon.h"
+#include "snooper/daemon_policy_made.h"
 #include "snooper/io/maps_policy.h"
 
 /* What was numbered by a daemon before us, and what it put in force. */
@@ -38,13 +39,6 @@ static int recall(struct daemon *d)
 	return r;
 }
 
-static void stay_with_what_was(struct daemon_policy *p)
-{
-	p->unread = true;
-	log_err("event=policy-unread hint=\"what was in force before stays: generation %u\"",
-		p->generation);
-}
-
 static int
 step(struct daemon *d, struct policy_change *c, enum policy_side side, struct maps_problem *why)
 {
@@ -56,16 +50,40 @@ step(struct daemon *d, struct policy_change *c, enum policy_side side, struct ma
 	return 0;
 }
 
+/* What was in force stays, and whom it does not know may do nothing, unless policy.on_error is allow. */
+static int stay_with_what_was(struct daemon *d, struct maps_problem *why)
+{
+	SNP_CLEANUP(policy_change_fini)
+	struct policy_change c = {.generation = {[POLICY_BEFORE] = d->policy.generation + 1}};
+	int r;
+
+	d->policy.unread = true;
+	log_err("event=policy-unread hint=\"what was in force before stays: generation %u\"",
+		d->policy.generation);
+	if (d->conf->policy.on_error_allow)
+		return 0;
+	c.made.ids = policy_ids_copy(d->policy.made.ids);
+	r = c.made.ids ? policy_made_beside(d, d->conf, &c) : -ENOMEM;
+	if (r == -E2BIG) {
+		log_warn("event=policy-endpoints-unknown hint=\"no room to shut out those that "
+			 "are new\"");
+		return 0;
+	}
+	if (!r)
+		r = c.fd[POLICY_BEFORE] = policy_made_put(&c.made, c.made.tables[POLICY_BEFORE],
+							  c.made.n_tables[POLICY_BEFORE]);
+	return r < 0 ? policy_change_refuse(why, r, "what was in force before")
+		     : step(d, &c, POLICY_BEFORE, why);
+}
+
 int daemon_policy_start(struct daemon *d, struct policy_change *c, struct maps_problem *why)
 {
 	int r = recall(d);
 
 	if (r)
 		return policy_change_refuse(why, r, "what was in force before");
-	if (!c->take && d->policy.in_force) {
-		stay_with_what_was(&d->policy);
-		return 0;
-	}
+	if (!c->take && d->policy.in_force)
+		return stay_with_what_was(d, why);
 	c->locked = !c->take && !d->conf->policy.on_error_allow;
 	r = policy_change_prepare(d, d->conf, c, why);
 	if (r || !c->has_step)
@@ -78,7 +96,7 @@ int daemon_policy_start(struct daemon *d, struct policy_change *c, struct maps_p
 
 int daemon_policy_started(struct daemon *d, struct policy_change *c, struct maps_problem *why)
 {
-	int r = d->policy.next ? step(d, c, POLICY_NEXT, why) : 0;
+	int r = step(d, c, POLICY_NEXT, why);
 
 	d->policy.next = NULL;
 	return r;

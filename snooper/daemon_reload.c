@@ -78,6 +78,8 @@ static void run_publishing(struct worker_job *job)
 
 	l->seen = daemon_settle_look(l->d);
 	l->r = publish(l, POLICY_NEXT);
+	if (!l->r)
+		daemon_settle_audit(l->d, l->seen);
 }
 
 /* After going back. No other generation comes: what was judged for the endpoints that they were of is judged again. */
@@ -88,6 +90,7 @@ static void run_settling(struct worker_job *job)
 	l->seen = daemon_settle_look(l->d);
 	if (l->seen && endpoints_moved(l->seen))
 		l->renumbered = policy_renumber(l->d);
+	daemon_settle_audit(l->d, l->seen);
 }
 
 static void reload_free(struct reload *l)

@@ -28,10 +28,12 @@ int daemon_endpoints_in_force(struct daemon *d, const struct endpoints *before,
 /* Put d->conf in force in the kernel: its values, and its attachments. Endpoints and policy stay. */
 int daemon_apply(struct daemon *d, struct maps_problem *why);
 /*
- * daemon_settle.c: the cgroups and sockets that are there, after the attachment: a cgroup made in
+ * daemon_settle.c: the cgroups that are there, after the attachment: one made in
  * between is known to the kernel side. By any thread; NULL: out of memory. Taken by the loop's.
  */
 struct endpoints_seen *daemon_settle_look(const struct daemon *d);
+/* By any thread, when what is coming is in force: the sockets of what was seen (NULL: nothing was), and connections. */
+void daemon_settle_audit(const struct daemon *d, struct endpoints_seen *seen);
 void daemon_settle_taken(struct daemon *d, struct endpoints_seen *seen_take);
 /* A cgroup that found no room may find some later. */
 void daemon_settle_missed(struct daemon *d, uint64_t now_ns);

@@ -25,9 +25,15 @@ struct endpoints_seen *daemon_settle_look(const struct daemon *d)
 		return NULL;
 	}
 	endpoints_settle(d->endpoints, d->maps, seen);
+	return seen;
+}
+
+void daemon_settle_audit(const struct daemon *d, struct endpoints_seen *seen)
+{
+	if (!seen)
+		return;
 	endpoints_audit(d->endpoints, d->maps, seen);
 	endpoints_enforced(d->endpoints, d->maps, daemon_policy_coming(d).tables, seen);
-	return seen;
 }
 
 void daemon_settle_taken(struct daemon *d, struct endpoints_seen *seen_take)

@@ -86,6 +86,7 @@ static int join_banks(struct joining *j, uint8_t *others[static SNP_MATCH_BANKS]
 /* A class of their own, behind the others: it denies by default, and nothing is allowed to it. */
 static int shut_out_strangers(struct joining *j)
 {
+	const uint8_t *next = j->next->tables[POLICY_NEXT];
 	uint32_t class_of[SNP_ENDPOINTS_MAX], end = 1;
 	struct snp_class *classes;
 
@@ -101,7 +102,8 @@ static int shut_out_strangers(struct joining *j)
 		classes[i] = *snp_class_at(j->was->tables, i);
 	classes[end].flags = SNP_CLASS_DEFAULT_DENY | SNP_CLASS_DNS;
 	for (size_t i = 0; i < j->was->n_strangers; i++)
-		class_of[SNP_ENDPOINT_PLACE(j->was->strangers[i])] = end;
+		if (!next || snp_policy_class(next, j->was->strangers[i]))
+			class_of[SNP_ENDPOINT_PLACE(j->was->strangers[i])] = end;
 	memcpy(j->blob.bytes + j->head.class_of_at, class_of, sizeof(class_of));
 	return 0;
 }

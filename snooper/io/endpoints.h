@@ -3,8 +3,8 @@
  * endpoints.h - the endpoints of the configuration, and the cgroups and sockets that are theirs.
  *
  * io. Life cycle, at start and at each reload, in this order:
- * endpoints_new() gives numbers, endpoints_in_force() puts the globs in force, links_attach() has
- * the kernel follow new cgroups, endpoints_settle() reads the tree: nothing falls
+ * endpoints_new() gives numbers, endpoints_in_force() puts the globs in force, links_attach() (at
+ * start before that) has the kernel follow new cgroups, endpoints_settle() reads the tree: nothing falls
  * between. Then endpoints_audit() looks at the sockets that were there before, and
  * endpoints_enforced() at the connections among them, if policy is new to them.
  *

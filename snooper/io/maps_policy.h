@@ -2,7 +2,7 @@
 /*
  * maps_policy.h - the generation of policy in force, verdict rows, and what was counted of verdicts.
  *
- * io. Loop thread only, but for two. Of verdict rows the daemon writes those given, and takes
+ * io. Loop thread only, but for what says otherwise. Of verdict rows the daemon writes those given, and takes
  * away learned ones that are long over.
  */
 #ifndef SNP_MAPS_POLICY_H
@@ -34,11 +34,11 @@ int maps_policy_make(const struct maps_generation *g);
  */
 int maps_policy_publish(struct maps *m, int fd);
 
-/* No policy is in force any more. 0 or -errno. */
+/* No policy is in force any more. 0 or -errno. By any thread, as are the next three; one at a time. */
 int maps_policy_withdraw(struct maps *m);
 /* What the generation in force was published with as `kept`: the caller's. -ENOENT: there is none. */
 int maps_policy_kept(struct maps *m, uint8_t **bytes, size_t *len);
-/* A region of the generation in force, SNP_REGION_BYTES: the caller's. -ENOENT: there is none. By any thread. */
+/* A region of the generation in force, SNP_REGION_BYTES: the caller's. -ENOENT: there is none. */
 int maps_policy_region(struct maps *m, uint32_t region, uint8_t **bytes);
 /* The number of the generation in force, or of the last that was; 0: there was none. */
 uint32_t maps_policy_generation(struct maps *m);

@@ -40,7 +40,7 @@ static bool is_learned(struct maps *m, const struct maps_grant_row *g)
 	return false;
 }
 
-/* The slot for it in a row: its own, else a free one or one that is over. SNP_SLOTS: none. */
+/* The slot for it in a row: its own, else a free one, or the one that is over for longest. SNP_SLOTS: none. */
 static unsigned int slot_for(const struct snp_row *row, const struct maps_grant_row *g)
 {
 	unsigned int at = SNP_SLOTS;
@@ -48,7 +48,8 @@ static unsigned int slot_for(const struct snp_row *row, const struct maps_grant_
 	for (unsigned int i = 0; i < SNP_SLOTS; i++) {
 		if (SNP_SLOT_IDENTITY(row->slot[i]) == g->identity)
 			return i;
-		if (SNP_SLOT_END_MS(row->slot[i]) + COLLECT_MS < g->now_ms)
+		if (SNP_SLOT_END_MS(row->slot[i]) + COLLECT_MS < g->now_ms &&
+		    (at == SNP_SLOTS || row->slot[i] < row->slot[at]))
 			at = i;
 	}
 	return at;

@@ -44,6 +44,18 @@ def lonely(function, *args):
     return function(*args)
 
 
+GROUP = 'ff15::5:3'
+
+
+def device_of(address):
+    """The index of the device by which an address is reached."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+        s.connect((address, 9))
+        own = socket.inet_pton(socket.AF_INET6, s.getsockname()[0]).hex()
+    with open('/proc/net/if_inet6') as f:
+        return next(int(line.split()[1], 16) for line in f if line.startswith(own))
+
+
 def in_anothers_name(to):
     """From the forbidden address, which is not ours, to ourselves; then to it."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as ear, \
@@ -65,6 +77,26 @@ def test_3_15_heard_of_oneself(world, wire):
 def test_3_15_heard_of_oneself_where_the_host_is_allowed(world):
     start(world, policy('  - toEntities: [host]\n' + DNS_ANY))
     assert inside(world, lonely, in_anothers_name, world.node.ip6)[2] == 'EPERM'
+
+
+def test_3_15_heard_of_oneself_by_a_group(world):
+    """What is sent to a group comes back to its own host by the device that it left by, not by loopback."""
+    start(world, policy('  - toCIDR: ["ff15::/16"]\n' + DNS_ANY))
+    device = world.node.call(device_of, world.outside.ip6)
+
+    def in_a_group():
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as ear, \
+                socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as mouth:
+            ear.bind(('::', 8080))
+            ear.settimeout(2)
+            ear.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
+                           socket.inet_pton(socket.AF_INET6, GROUP) + struct.pack('@I', device))
+            mouth.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+            mouth.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, device)
+            mouth.bind((EVIL6, PORT))
+            sent = outcome(mouth.sendto, STOLEN, (GROUP, 8080))
+            return sent, ear.recvfrom(64)[1][0], outcome(judging.way_udp, EVIL6, port=PORT)
+    assert inside(world, lonely, in_a_group) == (len(STOLEN), EVIL6, 'EPERM')
 
 
 def test_3_15_heard_of_oneself_in_a_namespace(world):

@@ -13,7 +13,7 @@ import threading
 import pytest
 
 import dnswire as w
-from policing import DNS_ANY, Servers, addresses_in, far, names, policy, resolver, start, write
+from policing import DNS_ANY, Servers, addresses_in, far, inside, names, policy, resolver, start, write
 from snoplab import PATIENCE, ip, wait_until
 
 RELOADS, ROUNDS = 60, 100  # at least so many, the one during the other
@@ -154,6 +154,47 @@ def test_3_16_after_a_policy_that_could_not_be_read(world):
             rounds = [x.rounds + 20 for x in loads]
             wait_until(lambda rounds=rounds: all(x.error or x.rounds >= n for x, n in zip(loads, rounds)),
                        what='it goes on')
+
+
+def test_3_16_policy_comes_to_who_had_none(world):
+    """What an endpoint learned when nothing selected it, up to the last moment, is usable under the policy that does."""
+    free = policy(names('f1.policed.test') + DNS_ANY, labels='{app: another}')
+    daemon = start(world, free)
+    with world.node.steps(load, world.outside.ip4, 'f', 0, cgroup=f'{world.node.cgroup}/bot', deadline=120) as app:
+        client = Load(app)
+        try:
+            for number in range(30):
+                write(daemon, free if number % 2 else TWO)
+                if number % 10 < 8:
+                    assert daemon.ctl('reload').returncode == 0
+                else:
+                    daemon.kill9()
+                    daemon.start()
+                rounds = client.rounds + 10
+                wait_until(lambda rounds=rounds: client.error or client.rounds >= rounds, what='it goes on')
+        finally:
+            client.stop()
+    assert client.said == {'ok'}
+
+
+def test_3_16_a_new_name_under_a_policy_that_cannot_be_read(world):
+    """What is in force does not know the endpoint, and nobody knows what would: it may do nothing."""
+    daemon = start(world, policy(names('f*.policed.test') + '  - toCIDR: [10.55.200.0/24]\n' + DNS_ANY))
+    assert inside(world, connect_errno, '10.55.200.1') == 'ok'
+    daemon.stop()
+    write(daemon, 'not: a policy')
+    daemon.start()
+    assert inside(world, connect_errno, '10.55.200.1') == 'ok', 'known, and what was in force stays'
+    daemon.stop()
+    daemon.conf['endpoints'][0]['name'] = 'tob'
+    for _ in range(2):
+        daemon.start()
+        assert 'policy-unread' in daemon.status()['degraded']
+        assert inside(world, connect_errno, '10.55.200.1') == 'EPERM'
+        daemon.kill9()
+    write(daemon, policy('  - toCIDR: [10.55.200.0/24]\n'))
+    daemon.start()
+    assert inside(world, connect_errno, '10.55.200.1') == 'ok'
 
 
 def literals():
