@@ -73,9 +73,9 @@ check-vm-short: $(VM_SHORT)
 $(VM_SHORT): check-vm-short-%: vm-needs
 	$(Q)tests/vm/run.sh -t 600 $* -- env SNOOPER_BUILD=$(O) tests/vm/short.sh
 check-vm: vm-needs
-	$(Q)for s in $(VM_SERIES); do tests/vm/run.sh -t 3600 $$s -- $(VM_LAB) $(LAB_TESTS) || exit 1; done
+	$(Q)for s in $(VM_SERIES); do tests/vm/run.sh -m 4096 -t 5400 $$s -- $(VM_LAB) $(LAB_TESTS) || exit 1; done
 check-vm-rt: vm-needs
-	$(Q)tests/vm/run.sh -t 3600 6.12-rt -- $(VM_LAB) $(LAB_TESTS)
+	$(Q)tests/vm/run.sh -m 4096 -t 5400 6.12-rt -- $(VM_LAB) $(LAB_TESTS)
 
 # --- the kernel side (CAP_BPF, CAP_NET_ADMIN): rows, and a second opinion ----------
 .PHONY: check-bpf

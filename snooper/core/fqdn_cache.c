@@ -155,7 +155,7 @@ static int come_alive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, u
 	int r;
 
 	e->needed = needed;
-	e->due[FQDN_DUE_OVER].ns = until_ns;
+	e->due.ns[FQDN_DUE_OVER] = until_ns;
 	/* That it can be asked about never fails later, when nobody would notice. */
 	r = fqdn_due_reserve(&c->ask, c->names + 1);
 	if (!r)
@@ -192,7 +192,9 @@ static int revive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, uint6
 static int add_name(struct fqdn_cache *c, const struct snp_name_key *key, const uint8_t *wire,
 		    size_t wire_len, bool needed, uint64_t until_ns)
 {
-	struct fqdn_entry *e = calloc(1, sizeof(*e) + wire_len);
+	/* The name begins in what would be padding. */
+	size_t bytes = offsetof(struct fqdn_entry, wire) + wire_len;
+	struct fqdn_entry *e = calloc(1, bytes < sizeof(*e) ? sizeof(*e) : bytes);
 	int r;
 
 	if (!e)
@@ -247,7 +249,7 @@ void fqdn_entry_show(const struct fqdn_entry *e, struct fqdn_name *out)
 	*out = (struct fqdn_name){.key = e->key,
 				  .changed = e->changed,
 				  .asked_ns = e->asked_ns,
-				  .ask_ns = e->waits ? e->due[FQDN_DUE_ASK].ns : UINT64_MAX,
+				  .ask_ns = e->waits ? e->due.ns[FQDN_DUE_ASK] : UINT64_MAX,
 				  .lifetime_s = e->lifetime_s,
 				  .failures = e->failures,
 				  .asking = e->asking,

@@ -29,9 +29,9 @@ struct fqdn_entry {
 	uint64_t changed;
 	union {
 		struct {
-			uint64_t ns;
-			uint32_t at; /* in its heap */
-		} due[2];	     /* by enum fqdn_due_what */
+			uint64_t ns[2];
+			uint32_t at[2]; /* in its heap */
+		} due;			/* by enum fqdn_due_what */
 		LIST_ENTRY(fqdn_entry) all_gone;
 	};
 	uint64_t asked_ns;	 /* when it was last answered */

@@ -7,13 +7,13 @@
 
 static uint64_t ns(const struct fqdn_due *d, const struct fqdn_entry *e)
 {
-	return e->due[d->what].ns;
+	return e->due.ns[d->what];
 }
 
 static void put(struct fqdn_due *d, size_t i, struct fqdn_entry *e)
 {
 	d->at[i] = e;
-	e->due[d->what].at = i;
+	e->due.at[d->what] = i;
 }
 
 static void rise(struct fqdn_due *d, size_t i, struct fqdn_entry *e)
@@ -68,13 +68,13 @@ int fqdn_due_add(struct fqdn_due *d, struct fqdn_entry *e)
 
 void fqdn_due_moved(struct fqdn_due *d, struct fqdn_entry *e)
 {
-	rise(d, e->due[d->what].at, e);
-	sink(d, e->due[d->what].at, e);
+	rise(d, e->due.at[d->what], e);
+	sink(d, e->due.at[d->what], e);
 }
 
 void fqdn_due_remove(struct fqdn_due *d, struct fqdn_entry *e)
 {
-	size_t i = e->due[d->what].at;
+	size_t i = e->due.at[d->what];
 	struct fqdn_entry *last = d->at[--d->n];
 
 	if (last == e)

@@ -23,9 +23,9 @@ static uint64_t due_of(const struct fqdn_entry *e)
 
 static void set_due(struct fqdn_cache *c, struct fqdn_entry *e, uint64_t due_ns)
 {
-	if (due_ns == e->due[FQDN_DUE_OVER].ns)
+	if (due_ns == e->due.ns[FQDN_DUE_OVER])
 		return;
-	e->due[FQDN_DUE_OVER].ns = due_ns;
+	e->due.ns[FQDN_DUE_OVER] = due_ns;
 	fqdn_due_moved(&c->over[e->needed], e);
 }
 
@@ -37,7 +37,7 @@ static void due_with(struct fqdn_cache *c, struct fqdn_entry *e, const struct fq
 {
 	if (e->n_facts <= FQDN_FEW)
 		set_due(c, e, due_of(e));
-	else if (end_of(f) < e->due[FQDN_DUE_OVER].ns)
+	else if (end_of(f) < e->due.ns[FQDN_DUE_OVER])
 		set_due(c, e, end_of(f));
 }
 
@@ -187,7 +187,7 @@ void fqdn_cache_ask(struct fqdn_cache *c, const struct snp_name_key *name, uint6
 
 	if (!e)
 		return;
-	e->due[FQDN_DUE_ASK].ns = at_ns;
+	e->due.ns[FQDN_DUE_ASK] = at_ns;
 	if (e->waits)
 		fqdn_due_moved(&c->ask, e);
 	else
@@ -198,7 +198,7 @@ bool fqdn_cache_next_ask(struct fqdn_cache *c, uint64_t now_ns, struct fqdn_name
 {
 	struct fqdn_entry *e = c->ask.n ? c->ask.at[0] : NULL;
 
-	if (!e || e->due[FQDN_DUE_ASK].ns > now_ns)
+	if (!e || e->due.ns[FQDN_DUE_ASK] > now_ns)
 		return false;
 	fqdn_due_remove(&c->ask, e);
 	e->waits = false;
@@ -209,7 +209,7 @@ bool fqdn_cache_next_ask(struct fqdn_cache *c, uint64_t now_ns, struct fqdn_name
 
 uint64_t fqdn_cache_ask_due(const struct fqdn_cache *c)
 {
-	return c->ask.n ? c->ask.at[0]->due[FQDN_DUE_ASK].ns : UINT64_MAX;
+	return c->ask.n ? c->ask.at[0]->due.ns[FQDN_DUE_ASK] : UINT64_MAX;
 }
 
 void fqdn_cache_asked(struct fqdn_cache *c, const struct snp_name_key *name, uint64_t answered_ns,
@@ -268,12 +268,12 @@ uint64_t fqdn_cache_expire(struct fqdn_cache *c, uint64_t before_ns, size_t budg
 		struct fqdn_due *d = &c->over[i];
 		size_t looked;
 
-		while (budget && d->n && d->at[0]->due[FQDN_DUE_OVER].ns < before_ns) {
+		while (budget && d->n && d->at[0]->due.ns[FQDN_DUE_OVER] < before_ns) {
 			looked = expire_name(c, d->at[0], before_ns, expiry, ctx);
 			budget = looked < budget ? budget - looked : 0;
 		}
-		if (d->n && d->at[0]->due[FQDN_DUE_OVER].ns < next_ns)
-			next_ns = d->at[0]->due[FQDN_DUE_OVER].ns;
+		if (d->n && d->at[0]->due.ns[FQDN_DUE_OVER] < next_ns)
+			next_ns = d->at[0]->due.ns[FQDN_DUE_OVER];
 	}
 	return next_ns;
 }

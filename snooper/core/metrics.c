@@ -24,7 +24,7 @@ static void write_refused(const struct snp_metrics *m, struct metrics_text *t)
 
 	metrics_family(t, "snooper_answers_refused_total", METRICS_COUNTER,
 		       "Messages, records and facts that were not learned from, and questions not "
-		       "remembered, by reason. Each was let through.");
+		       "remembered, by reason. Answers were let through.");
 #define REMARK(name, reason, help) metrics_remark(t, reason, help);
 	SNP_REFUSALS(REMARK)
 #define REFUSED(name, reason, help) metrics_value(t, "reason", reason, stats[SNP_STAT_##name]);
