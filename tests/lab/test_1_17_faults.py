@@ -183,7 +183,7 @@ def test_1_17_f24_proxy_killed_mid_query(lab):
             steps.__exit__()
     first_lost = [r for r in rows if r[1] != 1]
     assert all(r[1] == 2 and r[2] == BY_FALLBACK for r in first_lost), 'the first retry succeeds'
-    assert len(first_lost) == len(clients), 'each client had one question in the proxy when it died'
+    assert 0 < len(first_lost) <= len(clients), 'a client has one question at most in the proxy when it dies'
     assert not [r for r in first_lost if r[0] > gone], 'sent after the kill, and lost'
     assert {r[2] for r in rows if r[0] > gone} == {BY_FALLBACK}
     assert {r[2] for r in rows if r[0] < killing and r[1] == 1} == {BY_PROXY}
@@ -193,9 +193,9 @@ def test_1_17_f24_proxy_killed_mid_query(lab):
 
 
 def queued(host, port):
-    """Bytes that wait in the UDP sockets bound to the port on the host, as packets of 64 at least."""
+    """About how many packets wait in the UDP sockets bound to the port on the host: what a small one takes varies."""
     out = host.run('ss', '-uanH').stdout.splitlines()
-    return sum(int(line.split()[1]) // 64 for line in out if line.split()[3].endswith(f':{port}'))
+    return sum(int(line.split()[1]) // 768 for line in out if line.split()[3].endswith(f':{port}'))
 
 
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
