@@ -11,6 +11,7 @@ namespaces; every process it starts is in that cgroup.
   leftovers.py --after PID     wait until that run is dead, then remove what it left
 """
 import contextlib
+import fcntl
 import os
 import re
 import select
@@ -30,6 +31,17 @@ def cgroup2():
         if kind == 'cgroup2':
             return where
     raise SystemExit('no cgroup v2 mount in /proc/mounts')
+
+
+@contextlib.contextmanager
+def alone():
+    """Runs are made and removed one at a time: nobody sees half of one, and only one removes it."""
+    top = os.open(cgroup2(), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(top, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(top)
 
 
 def start_time(pid):
@@ -127,7 +139,7 @@ def remove_netns(name):
 
 
 def remove(run):
-    """Take away everything of a run, in the order in which things hold each other."""
+    """Under alone(): take away everything of a run, in the order in which things hold each other."""
     remove_cgroup(f'{cgroup2()}/{run}')
     for point in mounts(run):
         subprocess.run(['umount', '-l', point], check=True)
@@ -146,6 +158,7 @@ def of_dead_runs():
 
 
 def remove_dead():
+    """Under alone()."""
     found = of_dead_runs()
     for run in sorted({run for run, _, _ in found}):
         remove(run)
@@ -159,12 +172,14 @@ def main(argv):
             select.select([os.pidfd_open(pid)], [], [])
         except ProcessLookupError:
             pass
-        remove(f'snl{pid}')
+        with alone():
+            remove(f'snl{pid}')
         return 0
     if argv not in ([], ['--list']):
         print(__doc__, file=sys.stderr)
         return 2
-    found = of_dead_runs() if argv else remove_dead()
+    with alone():
+        found = of_dead_runs() if argv else remove_dead()
     for run, kind, what in found:
         print(f'{run}: {kind} {what}')
     return 1 if argv and found else 0

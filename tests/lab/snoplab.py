@@ -74,7 +74,6 @@ class Run:
     """One run of the lab: the owner of a name that everything else carries."""
 
     def __init__(self):
-        leftovers.remove_dead()
         self.name = f'snl{os.getpid()}'
         self.dir = f'{leftovers.RUN_DIR}/{self.name}'
         self.cgroup = f'{leftovers.cgroup2()}/{self.name}'
@@ -85,6 +84,11 @@ class Run:
             ['/usr/bin/python3', f'{HERE}/leftovers.py', '--after', str(os.getpid())],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True)
+        with leftovers.alone():
+            leftovers.remove_dead()
+            self._make()
+
+    def _make(self):
         os.makedirs(self.bpffs)
         os.chmod(leftovers.RUN_DIR, 0o755)
         with open(f'{self.dir}/owner', 'w') as f:
@@ -96,7 +100,8 @@ class Run:
         return self
 
     def __exit__(self, *_):
-        leftovers.remove(self.name)
+        with leftovers.alone():
+            leftovers.remove(self.name)
         self.janitor.kill()
         self.janitor.wait()
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Point 1.18: the lab leaves nothing behind, also when its runner is killed in the middle."""
+import concurrent.futures
 import json
 import os
 import signal
@@ -98,14 +99,18 @@ def test_1_18_nothing_is_left(how):
     wait_until(lambda: not programs & loaded(), what='its programs are unloaded')
 
 
+def kill_janitor_of(runner):
+    janitor = subprocess.run(['pgrep', '-f', f'leftovers.py --after {runner.pid}$'],
+                             capture_output=True, text=True).stdout.split()
+    assert len(janitor) == 1
+    os.kill(int(janitor[0]), signal.SIGKILL)
+
+
 def test_1_18_next_run_cleans_up_after_a_dead_one():
     """Runner and janitor both killed: the next run, or leftovers.py by hand, does it."""
     runner, name = start_runner()
     with runner:
-        janitor = subprocess.run(['pgrep', '-f', f'leftovers.py --after {runner.pid}$'],
-                                 capture_output=True, text=True).stdout.split()
-        assert len(janitor) == 1
-        os.kill(int(janitor[0]), signal.SIGKILL)
+        kill_janitor_of(runner)
         runner.kill()
         runner.wait()
     assert not leftovers.is_alive(name)
@@ -114,6 +119,18 @@ def test_1_18_next_run_cleans_up_after_a_dead_one():
     assert listed.returncode == 1 and name in listed.stdout
     removed = subprocess.run([sys.executable, f'{HERE}/leftovers.py'], capture_output=True, text=True)
     assert removed.returncode == 0 and name in removed.stdout
+    assert not leftovers.find(name)
+
+
+def test_1_18_several_clean_up_at_once():
+    """As runs do that begin in the same moment: none trips over another."""
+    runner, name = start_runner()
+    with runner:
+        kill_janitor_of(runner)
+        runner.kill()
+        runner.wait()
+        with concurrent.futures.ThreadPoolExecutor(8) as cleaners:
+            assert set(cleaners.map(leftovers.main, [[]] * 8)) == {0}
     assert not leftovers.find(name)
 
 
