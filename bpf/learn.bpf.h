@@ -18,8 +18,8 @@
 #define SERVER_TRUSTED 0x80000000u
 
 #define SNP_LOOPBACK 1 /* LOOPBACK_IFINDEX: in every network namespace */
-#define PACKET_LOOPBACK                                                                            \
-	5 /* of linux/if_packet.h: a multicast packet that comes back to its own host */
+/* linux/if_packet.h: a multicast packet that comes back to its own host. */
+#define PACKET_LOOPBACK 5
 
 /* Does the packet come from this host? */
 static __always_inline int packet_loops(const struct __sk_buff *skb)
@@ -106,7 +106,7 @@ static __always_inline void learn_whose(struct learn *l)
 		slot->matched_only = head->matched_only;
 		slot->want.idle_ms = head->grace_ns / NS_PER_MS + 1000;
 	}
-	/* Also of an endpoint that no policy selects yet: one that comes in force does not ask again. */
+	/* Also for an endpoint that no policy selects: it does not ask again when one comes in force that does. */
 	slot->grants = tables && slot->scope != SNP_SCOPE_NONE;
 	slot->at_all = slot->grants || slot->matched_only;
 }

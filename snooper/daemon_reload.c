@@ -71,7 +71,7 @@ static void run_making(struct worker_job *job)
 		policy_ground_back(l->d);
 }
 
-/* While the first step is in force, which knows the endpoints of both: who leaves one for another is judged throughout. */
+/* While the first step is in force: it knows the endpoints of both, so who leaves one for another is judged. */
 static void run_publishing(struct worker_job *job)
 {
 	struct reload *l = (struct reload *)job;
@@ -82,7 +82,7 @@ static void run_publishing(struct worker_job *job)
 		daemon_settle_audit(l->d, l->seen);
 }
 
-/* After going back. No other generation comes: what was judged for the endpoints that they were of is judged again. */
+/* After going back. No other generation comes: what was judged for their endpoints before is judged again. */
 static void run_settling(struct worker_job *job)
 {
 	struct reload *l = (struct reload *)job;

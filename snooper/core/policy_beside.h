@@ -15,14 +15,15 @@
 struct policy_earlier {
 	const uint8_t *tables;		 /* region SNP_POLICY_TABLES, all of it; borrowed */
 	uint8_t *banks[SNP_MATCH_BANKS]; /* its automata, SNP_REGION_BYTES each; malloc'd */
-	/* Endpoints that it does not know, by number: those that the next one selects may do nothing until it is in force. */
+	/* Numbers of endpoints that it does not know: those that the next one selects are shut out till then. */
 	const uint32_t *strangers;
 	size_t n_strangers;
 };
 
 /*
- * m has tables for POLICY_NEXT, or none and no automata: there is no next one, and all strangers are shut out. Makes those for POLICY_BEFORE, of that generation, and takes from
- * `was` the banks that they need. 0; -ENOMEM; -E2BIG: both do not fit together, and m is as it was.
+ * m has tables for POLICY_NEXT, or nothing but ids: there is no next one, and all strangers are shut
+ * out. Makes the tables for POLICY_BEFORE, of that generation, and takes from `was` the banks that
+ * they need. 0; -ENOMEM; -E2BIG: both do not fit together, and m is as it was.
  */
 int policy_beside(struct policy_made *m, struct policy_earlier *was, uint32_t generation);
 void policy_earlier_fini(struct policy_earlier *was);

@@ -14,7 +14,7 @@ import pytest
 
 import dnswire as w
 from policing import DNS_ANY, Servers, addresses_in, far, inside, names, policy, resolver, start, write
-from snoplab import PATIENCE, ip, wait_until
+from snoplab import PATIENCE, Program, ip, wait_until
 
 RELOADS, ROUNDS = 60, 100  # at least so many, the one during the other
 
@@ -88,16 +88,30 @@ TWO = policy(names('**.policed.test', kind='matchPattern').replace('"**.policed.
 
 
 @contextlib.contextmanager
+def client(world, rounds, *args):
+    """A Load of an endpoint's, stopped at the end."""
+    with world.node.steps(rounds, *args, cgroup=f'{world.node.cgroup}/bot', deadline=120) as app:
+        one = Load(app)
+        try:
+            yield one
+        finally:
+            one.stop()
+
+
+@contextlib.contextmanager
 def under_load(world):
     """Clients of names that ONE and TWO allow, twice, and of names that neither does."""
     with contextlib.ExitStack() as stack:
-        loads = []
-        for prefix, offset in (('f', 0), ('f', 1000), ('d', 0)):
-            loads.append(Load(stack.enter_context(world.node.steps(
-                load, world.outside.ip4, prefix, offset, cgroup=f'{world.node.cgroup}/bot', deadline=120))))
-            stack.callback(loads[-1].stop)
+        loads = [stack.enter_context(client(world, load, world.outside.ip4, prefix, offset))
+                 for prefix, offset in (('f', 0), ('f', 1000), ('d', 0))]
         yield loads
     assert [x.said for x in loads] == [{'ok'}, {'ok'}, {'EPERM'}]
+
+
+def go_on(loads, rounds):
+    """Until each has done so many more, or has failed."""
+    enough = [x.rounds + rounds for x in loads]
+    wait_until(lambda: all(x.error or x.rounds >= n for x, n in zip(loads, enough)), what='it goes on')
 
 
 def test_3_16_reloads_under_load(world):
@@ -124,18 +138,30 @@ def test_3_16_killed_within_a_reload(world):
     with under_load(world) as loads:
         for number in range(9):
             write(daemon, ONE if number % 2 else TWO)
-            rounds = loads[0].rounds + 10 * (number % 3)
             daemon.signal(signal.SIGHUP)
-            wait_until(lambda rounds=rounds: loads[0].error or loads[0].rounds >= rounds, what='a little later')
+            go_on(loads[:1], 10 * (number % 3))
             daemon.kill9()
-            rounds = [x.rounds + 20 for x in loads]
-            wait_until(lambda rounds=rounds: all(x.error or x.rounds >= n for x, n in zip(loads, rounds)),
-                       what='it goes on with no snooperd')
+            go_on(loads, 20)
             daemon.start()
         done = daemon.ctl('reload')
         assert done.returncode == 0, done.stdout + done.stderr
     # The clients hold what this process listens with.
     assert set(daemon.status()['degraded']) <= {'endpoint-sockets-outside'}
+
+
+def test_3_16_killed_within_a_start(world):
+    """Again and again, sooner and later in it, each time with the other policy than the one that was in force or half so."""
+    daemon = start(world, ONE)
+    with under_load(world) as loads:
+        for number in range(16):
+            daemon.kill9()
+            write(daemon, ONE if number % 2 else TWO)
+            Program.start(daemon)
+            go_on(loads[:1], 40 * (number % 8))
+        daemon.kill9()
+        daemon.start()
+        assert 'event=policy-swapped-at-once' not in daemon.output()
+        go_on(loads, 20)
 
 
 def test_3_16_after_a_policy_that_could_not_be_read(world):
@@ -151,30 +177,23 @@ def test_3_16_after_a_policy_that_could_not_be_read(world):
             done = daemon.ctl('reload')
             assert done.returncode == 0, done.stdout + done.stderr
             assert 'policy-unread' not in daemon.status()['degraded']
-            rounds = [x.rounds + 20 for x in loads]
-            wait_until(lambda rounds=rounds: all(x.error or x.rounds >= n for x, n in zip(loads, rounds)),
-                       what='it goes on')
+            go_on(loads, 20)
 
 
 def test_3_16_policy_comes_to_who_had_none(world):
     """What an endpoint learned when nothing selected it, up to the last moment, is usable under the policy that does."""
     free = policy(names('f1.policed.test') + DNS_ANY, labels='{app: another}')
     daemon = start(world, free)
-    with world.node.steps(load, world.outside.ip4, 'f', 0, cgroup=f'{world.node.cgroup}/bot', deadline=120) as app:
-        client = Load(app)
-        try:
-            for number in range(30):
-                write(daemon, free if number % 2 else TWO)
-                if number % 10 < 8:
-                    assert daemon.ctl('reload').returncode == 0
-                else:
-                    daemon.kill9()
-                    daemon.start()
-                rounds = client.rounds + 10
-                wait_until(lambda rounds=rounds: client.error or client.rounds >= rounds, what='it goes on')
-        finally:
-            client.stop()
-    assert client.said == {'ok'}
+    with client(world, load, world.outside.ip4, 'f', 0) as one:
+        for number in range(30):
+            write(daemon, free if number % 2 else TWO)
+            if number % 10 < 8:
+                assert daemon.ctl('reload').returncode == 0
+            else:
+                daemon.kill9()
+                daemon.start()
+            go_on([one], 10)
+    assert one.said == {'ok'}
 
 
 def test_3_16_a_new_name_under_a_policy_that_cannot_be_read(world):
@@ -207,22 +226,17 @@ def literals():
 def test_3_16_an_endpoint_is_policed_while_it_gets_another_name(world):
     """Its cgroups go from one number to another: at no moment do they belong to nobody."""
     daemon = start(world, ONE)
-    with world.node.steps(literals, cgroup=f'{world.node.cgroup}/bot', deadline=120) as app:
-        client = Load(app)
-        try:
-            for number in range(8):
-                daemon.conf['endpoints'][0]['name'] = f'bot{number % 3}'
-                daemon.write_conf()
-                if number % 2:
-                    daemon.kill9()
-                    daemon.start()
-                else:
-                    assert daemon.ctl('reload').returncode == 0
-                rounds = client.rounds + 20
-                wait_until(lambda rounds=rounds: client.error or client.rounds >= rounds, what='it goes on')
-        finally:
-            client.stop()
-    assert client.said == {'EPERM'}
+    with client(world, literals) as one:
+        for number in range(8):
+            daemon.conf['endpoints'][0]['name'] = f'bot{number % 3}'
+            daemon.write_conf()
+            if number % 2:
+                daemon.kill9()
+                daemon.start()
+            else:
+                assert daemon.ctl('reload').returncode == 0
+            go_on([one], 20)
+    assert one.said == {'EPERM'}
 
 
 def test_3_3_a_bad_policy_changes_nothing(world):
