@@ -30,7 +30,7 @@
 #include "snooper/io/metrics_http.h"
 #include "snooper/io/sock_destroy.h"
 
-#define RING_TURN     256 /* records taken in one turn of the loop */
+#define RING_TURN     256 /* records and their facts, taken in one turn of the loop */
 #define DRAIN_MS      50
 #define TICK_MS	      250
 #define SCAN_EVERY_NS (15 * SNP_NS_PER_S)
@@ -199,6 +199,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	}
 	follow_proxy_cgroup(d, now_ns);
 	daemon_settle_missed(d, now_ns);
+	endpoints_count(d->endpoints, d->maps, false);
 	daemon_policy_follow(d, now_ns);
 	look_at_proxies(d);
 	daemon_note_shortages(d, now_ns);
@@ -407,6 +408,8 @@ static int start(struct daemon *d, struct policy_change *c, struct maps_problem 
 	r = daemon_applied(d, c, why);
 	if (r < 0)
 		return r;
+	while (endpoints_count(d->endpoints, d->maps, true))
+		;
 	on_expiring(-1, 0, d);
 	why->text[0] = 0;
 	r = start_export(d);

@@ -52,7 +52,7 @@ struct shortage {
 };
 
 #define DAEMON_TTL_ZERO_NS (10 * SNP_NS_PER_S) /* how long what was learned with TTL 0 is shown */
-#define DAEMON_SLICE	   1024		       /* facts shown in a turn, at a look-up each */
+#define DAEMON_SLICE	   256		       /* facts shown in a turn, at a look-up each */
 
 struct daemon {
 	const char *conf_path;

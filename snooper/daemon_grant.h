@@ -4,10 +4,12 @@
 #define SNP_DAEMON_GRANT_H
 
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "snooper/core/reconcile.h"
 
 struct daemon;
+struct event;
 
 /* One name's look-up: what is granted of its answers. */
 struct granting {
@@ -17,11 +19,24 @@ struct granting {
 	uint32_t lifetime_s; /* 0: nothing was found */
 };
 
+/* Answers with more addresses than a turn of the loop has time for, first come first. */
+TAILQ_HEAD(grant_queue, grant_rest);
+struct grants {
+	struct grant_queue rest;
+	struct event *turn;
+};
+int daemon_grants_init(struct daemon *d);  /* 0, or -ENOMEM */
+void daemon_grants_fini(struct daemon *d); /* those that wait are not written */
+
+/* All that will be written is; false: not all of it could be. g is not looked at any more. */
+typedef void (*grant_done_fn)(void *ctx, bool all);
+
 /*
  * The addresses of one answer. Those in refused ranges, and new ones of a name that holds
- * limits.addresses_per_name, are counted and not written. False: its TTL is 0, and
- * nothing was.
+ * limits.addresses_per_name, are counted and not written; none is with a TTL of 0. done() is
+ * called now, or in a later turn: g is kept until then.
  */
-bool daemon_grant(struct daemon *d, struct granting *g, const struct reconcile_found *found);
+void daemon_grant(struct daemon *d, struct granting *g, const struct reconcile_found *found,
+		  grant_done_fn done, void *ctx);
 
 #endif

@@ -7,9 +7,10 @@
 #include "snooper/base/log.h"
 #include "snooper/io/maps_policy.h"
 
-#define SCAN_SLICE   512 /* rows: a slice: well under a millisecond */
-#define EXPIRE_FACTS 512 /* at two look-ups each */
-#define DRAIN_SLICE  256 /* records of the ring */
+/* Half a millisecond each, mostly; with a million of them, and memory that is not at hand, three. */
+#define SCAN_SLICE   256 /* rows */
+#define EXPIRE_FACTS 256 /* at two look-ups each */
+#define DRAIN_SLICE  256 /* records of the ring, and their facts */
 
 /* How long a name without a fact is kept: until it was asked for. */
 #define NO_FACT_NS (15 * SNP_NS_PER_S)
@@ -95,7 +96,7 @@ void daemon_news(void *ctx, const struct snp_event *e)
 
 size_t daemon_news_most(const struct daemon *d)
 {
-	return d->conf->limits.ring_bytes / SNP_EVENT_HEADER;
+	return d->conf->limits.ring_bytes / sizeof(struct snp_event_fact);
 }
 
 bool daemon_news_is_old(struct daemon *d, size_t *left)

@@ -6,10 +6,10 @@
 #include "snooper/daemon.h"
 
 void daemon_news(void *ctx, const struct snp_event *e);
-/* How many records the ring holds at most: what is in it now is behind us after so many. */
+/* How many records and facts the ring holds at most: what is in it now is behind us after so many. */
 size_t daemon_news_most(const struct daemon *d);
 /*
- * Take a slice of *left records. False: what came before is known, too, as far as
+ * Take a slice of *left records and facts. False: what came before is known, too, as far as
  * there was no room for it in the ring: the maps are read for that.
  */
 bool daemon_news_is_old(struct daemon *d, size_t *left);

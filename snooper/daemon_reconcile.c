@@ -167,6 +167,14 @@ static void one_less(struct lookup *l)
 	free(l);
 }
 
+static void on_granted(void *ctx, bool all)
+{
+	struct lookup *l = ctx;
+
+	l->failed |= !all;
+	one_less(l);
+}
+
 static void on_found(struct lookup *l, const struct reconcile_found *found, bool v4)
 {
 	bool failed = found->reply == RECONCILE_NO_REPLY;
@@ -179,9 +187,10 @@ static void on_found(struct lookup *l, const struct reconcile_found *found, bool
 	}
 	note_reply(l->d, failed);
 	judge(l->d, &l->name, found, v4);
-	if (l->grant && !daemon_grant(l->d, &l->granting, found))
-		l->failed = true;
-	one_less(l);
+	if (l->grant)
+		daemon_grant(l->d, &l->granting, found, on_granted, l);
+	else
+		one_less(l);
 }
 
 static void on_found4(void *ctx, const struct reconcile_found *found)
@@ -334,13 +343,14 @@ int daemon_reconcile_start(struct daemon *d)
 	if (d->conf->reconcile.mode == SNP_RECONCILE_OFF || !d->conf->reconcile.n_servers)
 		return 0;
 	r->asking = event_new(d->base, -1, 0, on_asking, d);
-	if (!r->asking)
+	if (!r->asking || daemon_grants_init(d) < 0) {
+		daemon_reconcile_stop(d);
 		return -ENOMEM;
+	}
 	e = resolver_new(d->base, d->conf->reconcile.servers, d->conf->reconcile.n_servers,
 			 &r->resolver);
 	if (e < 0) {
-		event_free(r->asking);
-		r->asking = NULL;
+		daemon_reconcile_stop(d);
 		return e;
 	}
 	wake(d);
@@ -371,6 +381,7 @@ void daemon_reconcile_stop(struct daemon *d)
 
 	r->resolver = NULL;
 	resolver_free(resolver);
+	daemon_grants_fini(d);
 	if (r->asking)
 		event_free(r->asking);
 	r->asking = NULL;

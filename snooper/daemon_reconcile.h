@@ -15,6 +15,7 @@
 
 #include "bpf/snp_fact.h"
 #include "snooper/core/reconcile.h"
+#include "snooper/daemon_grant.h"
 
 struct daemon;
 struct event;
@@ -34,6 +35,7 @@ struct resolver;
 struct reconciler {
 	struct resolver *resolver; /* NULL: off */
 	struct event *asking;
+	struct grants grants;
 	struct reconcile_bucket bucket;
 	unsigned int failures;	   /* in a row, whatever the name */
 	unsigned int pauses;	   /* since the last answer */

@@ -21,6 +21,29 @@ const char *fqdn_reconcile_text(enum fqdn_reconcile r)
 	return (size_t)r < sizeof(texts) / sizeof(texts[0]) ? texts[r] : "off";
 }
 
+/*
+ * All as large as they will ever be: to make them larger would take long, all at once. What is
+ * not used yet takes no memory.
+ */
+static int make_tables(struct fqdn_cache *c)
+{
+	struct fqdn_entry ***sorted[] = {&c->over[0].at, &c->over[1].at, &c->ask.at, &c->places};
+
+	c->n_buckets = 1024;
+	while (c->n_buckets < c->max_names && c->n_buckets < BUCKETS_MAX)
+		c->n_buckets *= 2;
+	c->buckets = calloc(c->n_buckets, sizeof(struct fqdn_entry *));
+	c->ids = calloc(c->n_buckets, sizeof(struct fqdn_entry *));
+	if (!c->buckets || !c->ids)
+		return -ENOMEM;
+	for (size_t i = 0; i < sizeof(sorted) / sizeof(sorted[0]); i++) {
+		*sorted[i] = calloc(c->max_names, sizeof(struct fqdn_entry *));
+		if (!*sorted[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 struct fqdn_cache *fqdn_cache_new(size_t max_names, size_t max_facts)
 {
 	struct fqdn_cache *c = calloc(1, sizeof(*c));
@@ -34,13 +57,7 @@ struct fqdn_cache *fqdn_cache_new(size_t max_names, size_t max_facts)
 	LIST_INIT(&c->gone);
 	c->over[0].what = c->over[1].what = FQDN_DUE_OVER;
 	c->ask.what = FQDN_DUE_ASK;
-	/* As many as it will ever need: to make more later would take long, all at once. */
-	c->n_buckets = 1024;
-	while (c->n_buckets < max_names && c->n_buckets < BUCKETS_MAX)
-		c->n_buckets *= 2;
-	c->buckets = calloc(c->n_buckets, sizeof(struct fqdn_entry *));
-	c->ids = calloc(c->n_buckets, sizeof(struct fqdn_entry *));
-	if (!c->buckets || !c->ids) {
+	if (make_tables(c)) {
 		fqdn_cache_free(c);
 		return NULL;
 	}
@@ -150,43 +167,22 @@ static int make_room(struct fqdn_cache *c, bool needed)
 	return -ENOSPC;
 }
 
-static int come_alive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, uint64_t until_ns)
+static void come_alive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, uint64_t until_ns)
 {
-	int r;
-
 	e->needed = needed;
 	e->due.ns[FQDN_DUE_OVER] = until_ns;
-	/* That it can be asked about never fails later, when nobody would notice. */
-	r = fqdn_due_reserve(&c->ask, c->names + 1);
-	if (!r)
-		r = fqdn_due_add(&c->over[needed], e);
-	if (r)
-		return r;
-	r = fqdn_place_take(c, e);
-	if (r) {
-		fqdn_due_remove(&c->over[needed], e);
-		return r;
-	}
+	fqdn_due_add(&c->over[needed], e);
+	fqdn_place_take(c, e);
 	c->names++;
 	fqdn_watch_changed(c, e);
-	return 0;
 }
 
-static int revive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, uint64_t until_ns)
+static void revive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, uint64_t until_ns)
 {
-	uint32_t readers = e->place;
-	int r;
-
 	LIST_REMOVE(e, all_gone);
-	r = come_alive(c, e, needed, until_ns);
-	if (r) {
-		LIST_INSERT_HEAD(&c->gone, e, all_gone);
-		e->place = readers;
-		return r;
-	}
+	come_alive(c, e, needed, until_ns);
 	e->gone = false;
 	c->n_gone--;
-	return 0;
 }
 
 static int add_name(struct fqdn_cache *c, const struct snp_name_key *key, const uint8_t *wire,
@@ -195,7 +191,6 @@ static int add_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 	/* The name begins in what would be padding. */
 	size_t bytes = offsetof(struct fqdn_entry, wire) + wire_len;
 	struct fqdn_entry *e = calloc(1, bytes < sizeof(*e) ? sizeof(*e) : bytes);
-	int r;
 
 	if (!e)
 		return -ENOMEM;
@@ -203,12 +198,7 @@ static int add_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 	e->wire_len = wire_len;
 	memcpy(e->wire, wire, wire_len);
 	fqdn_same_join(c, e);
-	r = come_alive(c, e, needed, until_ns);
-	if (r) {
-		fqdn_same_leave(c, e);
-		free(e);
-		return r;
-	}
+	come_alive(c, e, needed, until_ns);
 	chain(c, e);
 	return 0;
 }
@@ -216,10 +206,8 @@ static int add_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 static void set_needed(struct fqdn_cache *c, struct fqdn_entry *e, bool needed)
 {
 	fqdn_due_remove(&c->over[!needed], e);
-	if (fqdn_due_add(&c->over[needed], e))
-		fqdn_due_add(&c->over[!needed], e); /* there is room: it was there */
-	else
-		e->needed = needed;
+	fqdn_due_add(&c->over[needed], e);
+	e->needed = needed;
 }
 
 int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const uint8_t *wire,
@@ -238,8 +226,10 @@ int fqdn_cache_name(struct fqdn_cache *c, const struct snp_name_key *key, const 
 		return r;
 	/* Making room may have been the end of one that is gone. */
 	e = find(c, key);
-	return e ? revive(c, e, needed, until_ns)
-		 : add_name(c, key, wire, wire_len, needed, until_ns);
+	if (!e)
+		return add_name(c, key, wire, wire_len, needed, until_ns);
+	revive(c, e, needed, until_ns);
+	return 0;
 }
 
 /* --- reading ----------------------------------------------------------------------- */

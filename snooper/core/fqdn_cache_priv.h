@@ -55,8 +55,8 @@ enum fqdn_due_what {
 	FQDN_DUE_ASK,  /* when to reconcile it */
 };
 struct fqdn_due {
-	struct fqdn_entry **at;
-	size_t n, room;
+	struct fqdn_entry **at; /* max_names of them: none stands in it twice */
+	size_t n;
 	enum fqdn_due_what what;
 };
 
@@ -77,8 +77,8 @@ struct fqdn_cache {
 	struct fqdn_cache_counts counts;
 	uint64_t changes;
 	/* Names stand in numbered places, each once (fqdn_same.c). */
-	struct fqdn_entry **places;
-	size_t n_places, room;
+	struct fqdn_entry **places; /* max_names of them */
+	size_t n_places;
 	size_t hole; /* no place below it is empty */
 	/* They are found by chains of a hash table. Their ids are keyed hashes already. */
 	struct fqdn_entry **buckets;
@@ -106,7 +106,7 @@ void fqdn_same_join(struct fqdn_cache *c, struct fqdn_entry *e);
 void fqdn_same_leave(struct fqdn_cache *c, struct fqdn_entry *e);
 void fqdn_same_changed(struct fqdn_cache *c, struct fqdn_entry *e);
 struct fqdn_entry *fqdn_same_alive(const struct fqdn_entry *e);
-int fqdn_place_take(struct fqdn_cache *c, struct fqdn_entry *e); /* 0, or -ENOMEM */
+void fqdn_place_take(struct fqdn_cache *c, struct fqdn_entry *e);
 void fqdn_place_give(struct fqdn_cache *c, const struct fqdn_entry *e);
 
 /*
@@ -123,9 +123,7 @@ void fqdn_index_remove(struct fqdn_entry *e, struct fqdn_fact *f);
 void fqdn_index_trim(struct fqdn_entry *e);
 
 /* fqdn_due.c */
-int fqdn_due_reserve(struct fqdn_due *d, size_t n); /* room for n. 0, or -ENOMEM */
-int fqdn_due_add(struct fqdn_due *d,
-		 struct fqdn_entry *e); /* 0, or -ENOMEM; not within what is reserved */
+void fqdn_due_add(struct fqdn_due *d, struct fqdn_entry *e);
 void fqdn_due_moved(struct fqdn_due *d, struct fqdn_entry *e);
 void fqdn_due_remove(struct fqdn_due *d, struct fqdn_entry *e);
 

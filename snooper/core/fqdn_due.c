@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* fqdn_due.c - which name is due soonest: a binary heap. */
-#include <errno.h>
-#include <stdlib.h>
-
 #include "snooper/core/fqdn_cache_priv.h"
 
 static uint64_t ns(const struct fqdn_due *d, const struct fqdn_entry *e)
@@ -40,30 +37,9 @@ static void sink(struct fqdn_due *d, size_t i, struct fqdn_entry *e)
 	put(d, i, e);
 }
 
-int fqdn_due_reserve(struct fqdn_due *d, size_t n)
+void fqdn_due_add(struct fqdn_due *d, struct fqdn_entry *e)
 {
-	size_t room = d->room ? d->room * 2 : 256;
-	struct fqdn_entry **at;
-
-	if (n <= d->room)
-		return 0;
-	if (room < n)
-		room = n;
-	at = realloc(d->at, room * sizeof(struct fqdn_entry *));
-	if (!at)
-		return -ENOMEM;
-	d->at = at;
-	d->room = room;
-	return 0;
-}
-
-int fqdn_due_add(struct fqdn_due *d, struct fqdn_entry *e)
-{
-	int r = fqdn_due_reserve(d, d->n + 1);
-
-	if (!r)
-		rise(d, d->n++, e);
-	return r;
+	rise(d, d->n++, e);
 }
 
 void fqdn_due_moved(struct fqdn_due *d, struct fqdn_entry *e)

@@ -191,7 +191,8 @@ void fqdn_cache_ask(struct fqdn_cache *c, const struct snp_name_key *name, uint6
 	if (e->waits)
 		fqdn_due_moved(&c->ask, e);
 	else
-		e->waits = !fqdn_due_add(&c->ask, e); /* room was made with the name */
+		fqdn_due_add(&c->ask, e);
+	e->waits = true;
 }
 
 bool fqdn_cache_next_ask(struct fqdn_cache *c, uint64_t now_ns, struct fqdn_name *out)

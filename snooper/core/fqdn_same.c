@@ -6,8 +6,6 @@
  * the id, which is the same in every scope. A name has one place, held by any entry of it that is
  * alive, so that a listing can stop and go on.
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "snooper/core/fqdn_cache_priv.h"
@@ -87,27 +85,17 @@ struct fqdn_entry *fqdn_same_alive(const struct fqdn_entry *e)
 
 /* --- places ----------------------------------------------------------------------- */
 
-int fqdn_place_take(struct fqdn_cache *c, struct fqdn_entry *e)
+void fqdn_place_take(struct fqdn_cache *c, struct fqdn_entry *e)
 {
 	e->place = NO_PLACE;
 	if (fqdn_same_alive(e))
-		return 0; /* its name has one */
+		return; /* its name has one */
 	while (c->hole < c->n_places && c->places[c->hole])
 		c->hole++;
-	if (c->hole == c->room) {
-		size_t room = c->room ? c->room * 2 : 256;
-		struct fqdn_entry **places = realloc(c->places, room * sizeof(struct fqdn_entry *));
-
-		if (!places)
-			return -ENOMEM;
-		c->places = places;
-		c->room = room;
-	}
 	if (c->hole == c->n_places)
 		c->n_places++;
 	e->place = c->hole;
 	c->places[c->hole++] = e;
-	return 0;
 }
 
 void fqdn_place_give(struct fqdn_cache *c, const struct fqdn_entry *e)

@@ -203,6 +203,7 @@ int endpoints_in_force(struct endpoints *e, struct maps *m, const struct endpoin
 
 	if (r || !before)
 		return r;
+	memcpy(e->count.last, before->count.last, sizeof(e->count.last));
 	/* What was told once is not told again. */
 	memcpy(e->seen->strays, before->seen->strays, sizeof(e->seen->strays));
 	e->seen->n_listed = before->seen->n_listed;
@@ -241,18 +242,11 @@ bool endpoints_incomplete(const struct endpoints *e, struct maps *m)
 
 size_t endpoints_show(struct endpoints *e, struct maps *m, const struct snp_status_endpoint **out)
 {
-	SNP_CLEANUP(snp_freep)
-	struct maps_member *rows = NULL;
-	uint64_t cgroups[SNP_ENDPOINTS_MAX] = {0};
-	size_t n = 0;
-
-	if (e->n && !maps_members(m, &rows, &n))
-		for (size_t i = 0; i < n; i++)
-			cgroups[SNP_ENDPOINT_PLACE(rows[i].of.endpoint)]++;
+	endpoints_count(e, m, true);
 	for (size_t i = 0; i < e->n; i++)
 		e->shown[i] = (struct snp_status_endpoint){
 			.name = e->names[i],
-			.cgroups = cgroups[SNP_ENDPOINT_PLACE(e->globs[i].member.endpoint)],
+			.cgroups = e->count.last[SNP_ENDPOINT_PLACE(e->globs[i].member.endpoint)],
 			.sockets_outside = e->seen->of[i].outside,
 			.connections_before_policy = e->seen->of[i].open,
 		};

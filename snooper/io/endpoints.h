@@ -74,7 +74,12 @@ uint32_t endpoints_number(const struct endpoints *e, size_t i);
 /* Which of them has the number; SIZE_MAX: none. */
 size_t endpoints_find(const struct endpoints *e, uint32_t number);
 
-/* For status: of each endpoint its cgroups and what the audit found. Returns how many; *out is borrowed. */
+/*
+ * Count the cgroups of endpoints, a piece of them; anew: begin, when no count is under way. True:
+ * there is more. Of as many as fit in a piece (MAPS_MEMBERS) one call knows them all.
+ */
+bool endpoints_count(struct endpoints *e, struct maps *m, bool anew);
+/* For status: of each endpoint its cgroups, by the last count, and what the audit found. Returns how many; *out is borrowed. */
 size_t endpoints_show(struct endpoints *e, struct maps *m, const struct snp_status_endpoint **out);
 /* Sockets of endpoints' processes that no hook sees as theirs, as of the last audit. */
 uint64_t endpoints_strays(const struct endpoints *e);

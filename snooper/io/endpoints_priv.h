@@ -16,6 +16,12 @@ struct endpoints {
 	struct cgroup_gist *gist;	/* of each */
 	uint16_t at[SNP_ENDPOINTS_MAX]; /* by place, which of them, from 1; 0: none */
 	struct snp_status_endpoint *shown;
+	struct endpoints_count {
+		struct maps_members_pos at;
+		bool under_way;
+		uint32_t now[SNP_ENDPOINTS_MAX];  /* so far, by place */
+		uint32_t last[SNP_ENDPOINTS_MAX]; /* by the last count to the end */
+	} count;
 	char *root;		     /* of cgroup v2; NULL: no endpoints */
 	struct endpoints_seen *seen; /* by the last look; never NULL */
 };

@@ -87,8 +87,9 @@ static int on_record(void *ctx, void *data, size_t size)
 		m->event(m->event_ctx, e);
 	if (size >= sizeof(struct snp_event_cut) && e->version == SNP_EVENT_CUT && m->cut)
 		m->cut(m->event_ctx, data);
+	m->ring_left -= 1 + (e->version == SNP_EVENT_VERSION ? e->nfacts : 0);
 	/* A negative number ends the reading, behind this record. */
-	return m->ring_left-- ? 0 : -EAGAIN;
+	return m->ring_left > 0 ? 0 : -EAGAIN;
 }
 
 int maps_ring_start(struct maps *m, maps_event_fn event, maps_verdict_event_fn verdict, void *ctx)
@@ -110,7 +111,7 @@ int maps_ring_fd(const struct maps *m)
 	return ring_buffer__epoll_fd(m->ring);
 }
 
-int maps_ring_consume(struct maps *m, unsigned int most)
+int maps_ring_consume(struct maps *m, int most)
 {
 	m->ring_left = most;
 	return ring_buffer__consume(m->ring);

@@ -84,7 +84,8 @@ int maps_ring_fd(const struct maps *m);
 /* A refusal. Nobody is woken for one: look often while somebody wants to know. */
 typedef void (*maps_verdict_event_fn)(void *ctx, const struct snp_event_verdict *e);
 int maps_ring_start(struct maps *m, maps_event_fn event, maps_verdict_event_fn verdict, void *ctx);
-int maps_ring_consume(struct maps *m, unsigned int most);
+/* At least one record, and no more after `most` of them and their facts. -EAGAIN: there may be more. */
+int maps_ring_consume(struct maps *m, int most);
 
 enum maps_table { MAPS_LEARNED, MAPS_GRANTED };
 

@@ -102,50 +102,40 @@ int maps_member_drop(struct maps *m, uint64_t id)
 	return bpf_map_delete_elem(MAP_FD(m, snp_members), &id) && spare ? -errno : 0;
 }
 
-#define MEMBERS_BATCH 4096
-
-/* Add the rows of a map of up to `room` of them. */
-static int read_members(int fd, uint32_t room, struct maps_member *rows, size_t *n)
+int maps_members_next(struct maps *m, struct maps_members_pos *at, struct maps_member *rows,
+		      size_t *n)
 {
-	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	SNP_CLEANUP(snp_freep)
-	__u64 *ids = calloc(MEMBERS_BATCH, sizeof(*ids));
-	SNP_CLEANUP(snp_freep)
-	struct snp_member *of = calloc(MEMBERS_BATCH, sizeof(*of));
-	__u32 from = 0, next = 0, got;
-	const size_t most = *n + room;
-	bool started = false;
-	int r = 0;
+	int fd = at->spare ? MAP_FD(m, snp_spare) : MAP_FD(m, snp_members), r;
+	struct snp_member of[MAPS_MEMBERS];
+	uint64_t ids[MAPS_MEMBERS];
+	__u32 got = MAPS_MEMBERS;
 
-	if (!ids || !of)
-		return -ENOMEM;
-	while (!r) {
-		got = MEMBERS_BATCH;
-		r = bpf_map_lookup_batch(fd, started ? &from : NULL, &next, ids, of, &got, &opts);
-		if (r && errno != ENOENT)
-			return -errno;
-		for (__u32 i = 0; i < got && *n < most; i++)
-			rows[(*n)++] = (struct maps_member){ids[i], of[i]};
-		from = next;
-		started = true;
-	}
-	return 0;
+	r = maps_batch(fd, &at->pos, ids, of, &got);
+	*n = r < 0 ? 0 : got;
+	for (size_t i = 0; i < *n; i++)
+		rows[i] = (struct maps_member){ids[i], of[i]};
+	if (r || at->spare)
+		return r;
+	*at = (struct maps_members_pos){.spare = true};
+	return 1;
 }
 
 int maps_members(struct maps *m, struct maps_member **out, size_t *n)
 {
+	const size_t room = SNP_MEMBERS_MAX + SNP_SPARE_MAX;
 	SNP_CLEANUP(snp_freep)
-	struct maps_member *rows = calloc(SNP_MEMBERS_MAX + SNP_SPARE_MAX, sizeof(*rows));
-	int r = rows ? 0 : -ENOMEM;
+	struct maps_member *rows = calloc(room + MAPS_MEMBERS, sizeof(*rows));
+	struct maps_members_pos at = {.spare = false};
+	size_t got;
+	int r = rows ? 1 : -ENOMEM;
 
-	*n = 0;
-	if (!r)
-		r = read_members(MAP_FD(m, snp_members), SNP_MEMBERS_MAX, rows, n);
-	if (!r)
-		r = read_members(MAP_FD(m, snp_spare), SNP_SPARE_MAX, rows, n);
-	if (!r)
-		*out = snp_take(&rows);
-	return r;
+	/* A row may be read twice while others come and go. */
+	for (*n = 0; r > 0 && *n < room; *n += got)
+		r = maps_members_next(m, &at, rows + *n, &got);
+	if (r < 0)
+		return r;
+	*out = snp_take(&rows);
+	return 0;
 }
 
 int maps_missed(struct maps *m, uint64_t *missed)

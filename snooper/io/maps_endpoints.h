@@ -42,7 +42,18 @@ int maps_member(struct maps *m, uint64_t id, struct snp_member *of);
 int maps_member_put(struct maps *m, const struct maps_member *row, bool is_new);
 int maps_member_spare(struct maps *m, const struct maps_member *row);
 int maps_member_drop(struct maps *m, uint64_t id);
-/* All of them, in no order; *out is the caller's. */
+/*
+ * The next of them, in no order: *n of them, MAPS_MEMBERS at most. 1: there are more; 0: those were
+ * the last; -errno. A millisecond or so, whatever there is.
+ */
+#define MAPS_MEMBERS 4096
+struct maps_members_pos {
+	bool spare;
+	struct maps_pos pos;
+};
+int maps_members_next(struct maps *m, struct maps_members_pos *at, struct maps_member *rows,
+		      size_t *n);
+/* All of them; *out is the caller's. */
 int maps_members(struct maps *m, struct maps_member **out, size_t *n);
 
 /* How many new cgroups the kernel could not write a row for, ever. */

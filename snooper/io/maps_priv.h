@@ -29,7 +29,7 @@ struct maps {
 	 * looks at each of its buckets, all in one call.
 	 */
 	bool granted, granted_since; /* ... written since the walk began */
-	unsigned int ring_left;	     /* records this reading may still take */
+	int ring_left;		     /* records and facts this reading may still take */
 	char *dir;
 	int lock_fd;	   /* of dir: one snooperd a set */
 	int generation_fd; /* of policy, in force, from 1; 0: not looked at yet */

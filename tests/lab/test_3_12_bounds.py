@@ -5,10 +5,11 @@ import os
 import socket
 
 import policing
-from endpointing import delete_row, endpoint_of, endpoints, numbers_of, row_of, start, write_names, write_rows
+from endpointing import delete_row, endpoint_of, endpoints, numbers_of, row_of, shown, start, write_names, write_rows
 from judging import _echo_request, outcome
 from policing import Servers, inside
 from snoplab import wait_until
+from turns import METRICS, assert_no_turn_was_long, long_every_time, samples
 
 MEMBERS = 65536  # SNP_MEMBERS_MAX
 PLACES = 4095    # SNP_ENDPOINTS_MAX, less one
@@ -42,6 +43,18 @@ def test_3_12_no_room_for_a_member(lab):
     assert delete_row(daemon, fakes[0]) == 0
     wait_until(lambda: endpoint_of(daemon, pod) == 'pods', 60, what='it has found room')
     wait_until(lambda: not daemon.status()['degraded'], what='nothing is missing')
+
+
+@long_every_time
+def test_3_12_no_turn_of_the_loop_takes_10_ms_with_as_many_members_as_there_can_be(lab):
+    """They are counted a piece at a time: who asks then is told of a moment before."""
+    daemon = start(lab, ('pods', 'pod-*'), export={'metrics': METRICS}, log={'level': 'debug'})
+    assert len(fill(daemon)) == MEMBERS
+    wait_until(lambda: shown(daemon) == {'pods': MEMBERS}, what=lambda: str(shown(daemon)))
+    assert samples(daemon)['snooper_endpoint_cgroups'] == MEMBERS
+    reload_ok(daemon)
+    assert shown(daemon) == {'pods': MEMBERS}, 'known before, not counted yet'
+    assert_no_turn_was_long(daemon)
 
 
 def raw(address):
