@@ -116,8 +116,7 @@ struct snp_out {
 	X(DENY_EXPIRED, "deny-expired", "refused: the names that allowed the address ran out")     \
 	X(DENY_DNS, "deny-dns", "refused: rules.dns does not allow the name asked for")            \
 	X(DENY_WITHDRAWN, "deny-withdrawn",                                                        \
-	  "refused: policy withdrew what the flow was admitted by")                                \
-	X(DENY_SHAPE, "deny-shape", "refused: no question of the DNS, sent to a resolver")
+	  "refused: policy withdrew what the flow was admitted by")
 
 enum snp_verdict {
 #define X(name, text, help) SNP_VERDICT_##name,

@@ -144,6 +144,7 @@ static bool show(struct why_case *c, export_line_fn emit, void *emit_ctx)
 		.unlisted = c->unlisted,
 		.selectors = c->selectors,
 		.n_selectors = c->n_selectors,
+		.selectors_more = c->selectors_more,
 		.policy = place,
 		.ends = a->verdict == SNP_VERDICT_NAME,
 		.expires_in_ms = a->verdict == SNP_VERDICT_NAME && a->end_ms > now_ms

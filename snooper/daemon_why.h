@@ -37,6 +37,7 @@ struct why_case {
 	const struct policy_place *place; /* NULL: in no file that we have read */
 	const char *selectors[WHY_SELECTORS];
 	size_t n_selectors;
+	uint64_t selectors_more; /* than these */
 	const char *names[WHY_NAMES];
 	size_t n_names;
 	uint64_t unlisted; /* names beyond these */
@@ -45,6 +46,7 @@ struct why_case {
 
 	/* The selectors that the identities stand for, by number, sorted; daemon_why_case.c's. */
 	uint32_t *numbers;
+	bool *told; /* of each, whether it was come by */
 	size_t n_numbers;
 };
 

@@ -49,9 +49,21 @@ static int by_number(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static bool is_behind(const struct why_case *c, uint32_t selector)
+/* Where among the numbers; NULL: nowhere. */
+static const uint32_t *behind(const struct why_case *c, uint32_t selector)
 {
 	return bsearch(&selector, c->numbers, c->n_numbers, sizeof(selector), by_number);
+}
+
+/* They are sorted: each once. */
+static size_t unique(uint32_t *numbers, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!kept || numbers[kept - 1] != numbers[i])
+			numbers[kept++] = numbers[i];
+	return kept;
 }
 
 static int gather_numbers(struct why_case *c)
@@ -63,7 +75,8 @@ static int gather_numbers(struct why_case *c)
 		if (policy_ids_set(ids, c->answer.identities[i], &n))
 			room += n;
 	c->numbers = calloc(room + 1, sizeof(*c->numbers));
-	if (!c->numbers)
+	c->told = calloc(room + 1, sizeof(*c->told));
+	if (!c->numbers || !c->told)
 		return -ENOMEM;
 	for (size_t i = 0; ids && i < c->answer.n_identities; i++) {
 		const uint32_t *set = policy_ids_set(ids, c->answer.identities[i], &n);
@@ -74,29 +87,39 @@ static int gather_numbers(struct why_case *c)
 		c->n_numbers += n;
 	}
 	qsort(c->numbers, c->n_numbers, sizeof(*c->numbers), by_number);
+	c->n_numbers = unique(c->numbers, c->n_numbers);
 	return 0;
 }
 
-static void show_selector(struct why_case *c, const char *text)
+/* The selector whose number stands there. One that is written several times is shown once, and each spelling. */
+static void show_selector(struct why_case *c, size_t at, const char *text)
 {
+	if (c->told[at])
+		return;
+	c->told[at] = true;
 	for (size_t i = 0; i < c->n_selectors; i++)
 		if (!strcmp(c->selectors[i], text))
 			return;
 	if (c->n_selectors < WHY_SELECTORS)
 		c->selectors[c->n_selectors++] = text;
+	else
+		c->selectors_more++;
 }
 
 static void on_selector(void *ctx, const struct policy_selector *s)
 {
 	struct why_case *c = ctx;
+	const uint32_t *at;
 	uint32_t number;
 
-	if (policy_ids_find(c->d->policy.made.ids, s->kind, s->text, &number) ||
-	    !is_behind(c, number))
+	if (policy_ids_find(c->d->policy.made.ids, s->kind, s->text, &number))
+		return;
+	at = behind(c, number);
+	if (!at)
 		return;
 	if (!c->n_selectors)
 		c->place = &s->at;
-	show_selector(c, s->text);
+	show_selector(c, (size_t)(at - c->numbers), s->text);
 }
 
 /* Where it is written. What was in force before us is in no file that we have read. */
@@ -132,7 +155,7 @@ static void find_rule(struct why_case *c)
 		const char *text = policy_ids_text(p->made.ids, c->numbers[i], NULL);
 
 		if (text)
-			show_selector(c, text);
+			show_selector(c, i, text);
 	}
 }
 
@@ -164,7 +187,7 @@ static bool is_concerned(const struct why_case *c, const struct why_holder *h)
 		const uint32_t *set = daemon_policy_matched(c->d, h->wire, h->wire_len, b, &n);
 
 		for (size_t i = 0; set && i < n; i++)
-			if (is_behind(c, p->made.names.at[set[i]].selector))
+			if (behind(c, p->made.names.at[set[i]].selector))
 				return true;
 	}
 	return has_inherited(c, h);
@@ -228,4 +251,5 @@ int why_case_judge(struct why_case *c)
 void why_case_fini(struct why_case *c)
 {
 	free(c->numbers);
+	free(c->told);
 }

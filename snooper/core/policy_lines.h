@@ -32,7 +32,8 @@ struct snp_why_line {
 	uint64_t unlisted; /* more names than are listed */
 	const char *const *selectors;
 	size_t n_selectors;
-	const char *policy; /* place */
+	uint64_t selectors_more; /* than are listed */
+	const char *policy;	 /* place */
 	bool ends;
 	uint64_t expires_in_ms;	  /* ends: it is allowed by names only */
 	const char *const *ports; /* allowed on these only; none: as asked */

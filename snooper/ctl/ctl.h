@@ -64,8 +64,8 @@ const char *ctl_clock(char text[static CTL_CLOCK_MAX]);
 /* A protocol as people write it: "TCP", or its number. Returns text, or a constant. */
 #define CTL_PROTOCOL_MAX 12
 const char *ctl_protocol(uint32_t number, char text[static CTL_PROTOCOL_MAX]);
-/* "a,b,c", or "" for none; for free(). NULL when out of memory. */
-char *ctl_joined(char *const *list, size_t n);
+/* "a,b,c", or "" for none; with more: "a,b,c and 5 more"; for free(). NULL when out of memory. */
+char *ctl_joined(char *const *list, size_t n, uint64_t more);
 /* watch --verdicts (verdicts.c) */
 int ctl_watch_verdicts(struct ctl *ctl);
 

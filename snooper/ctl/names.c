@@ -69,26 +69,14 @@ static const char *const headings[] = {"NAME",	    "ADDRESS",	 "EXPIRES",   "ORI
 				       "RECONCILE", "ENDPOINTS", "SELECTORS", "CNAMES"};
 #define N_HEADINGS (sizeof(headings) / sizeof(headings[0]))
 
-static char *selectors_text(const Snooper__V1__Name *m)
-{
-	char *named = ctl_joined(m->selectors, m->n_selectors), *all = NULL;
-
-	if (!named || !m->selectors_more)
-		return named;
-	if (asprintf(&all, "%s and %" PRIu64 " more", named, m->selectors_more) < 0)
-		all = NULL;
-	free(named);
-	return all;
-}
-
 static int print_rows(struct table *t, const Snooper__V1__Name *m)
 {
 	SNP_CLEANUP(snp_freep)
-	char *endpoints = ctl_joined(m->endpoints, m->n_endpoints);
+	char *endpoints = ctl_joined(m->endpoints, m->n_endpoints, 0);
 	SNP_CLEANUP(snp_freep)
-	char *selectors = selectors_text(m);
+	char *selectors = ctl_joined(m->selectors, m->n_selectors, m->selectors_more);
 	SNP_CLEANUP(snp_freep)
-	char *cnames = ctl_joined(m->cnames, m->n_cnames);
+	char *cnames = ctl_joined(m->cnames, m->n_cnames, 0);
 	char address[CTL_ADDR_MAX], expires[CTL_DURATION_MAX];
 	int err = 0;
 

@@ -114,9 +114,9 @@ const char *ctl_protocol(uint32_t number, char text[static CTL_PROTOCOL_MAX])
 	return text;
 }
 
-char *ctl_joined(char *const *list, size_t n)
+char *ctl_joined(char *const *list, size_t n, uint64_t more)
 {
-	size_t len = 1;
+	size_t len = sizeof(" and 18446744073709551615 more");
 	char *text, *at;
 
 	for (size_t i = 0; i < n; i++)
@@ -127,6 +127,8 @@ char *ctl_joined(char *const *list, size_t n)
 			*at++ = ',';
 		at = stpcpy(at, list[i]);
 	}
+	if (text && more)
+		sprintf(at, " and %" PRIu64 " more", more);
 	return text;
 }
 

@@ -32,6 +32,8 @@ static void print_json(struct ctl *ctl, const Snooper__V1__WhyReply *m)
 	if (m->names_unlisted)
 		ctl_put_number(o, "names_unlisted", m->names_unlisted);
 	json_object_object_add(o, "selectors", ctl_strings(m->selectors, m->n_selectors));
+	if (m->selectors_more)
+		ctl_put_number(o, "selectors_more", m->selectors_more);
 	if (m->policy[0])
 		ctl_put_string(o, "policy", m->policy);
 	if (m->ends)
@@ -60,11 +62,11 @@ static const char *verdict_of(const Snooper__V1__WhyReply *m)
 static int print_row(struct table *t, const Snooper__V1__WhyReply *m)
 {
 	SNP_CLEANUP(snp_freep)
-	char *names = ctl_joined(m->names, m->n_names);
+	char *names = ctl_joined(m->names, m->n_names, m->names_unlisted);
 	SNP_CLEANUP(snp_freep)
-	char *selectors = ctl_joined(m->selectors, m->n_selectors);
+	char *selectors = ctl_joined(m->selectors, m->n_selectors, m->selectors_more);
 	SNP_CLEANUP(snp_freep)
-	char *ports = ctl_joined(m->ports, m->n_ports);
+	char *ports = ctl_joined(m->ports, m->n_ports, 0);
 	char expires[CTL_DURATION_MAX] = "";
 
 	if (!names || !selectors || !ports)

@@ -28,6 +28,7 @@ static void send_why(struct grpc_call *call, const struct snp_why_line *line)
 	m.names = (char **)line->names;
 	m.names_unlisted = line->unlisted;
 	m.n_selectors = line->n_selectors;
+	m.selectors_more = line->selectors_more;
 	m.selectors = (char **)line->selectors;
 	m.policy = text_of(line->policy);
 	m.ends = line->ends;

@@ -351,9 +351,14 @@ def test_3_13_selectors_that_are_not_named_are_counted(world):
     assert len(set(line['selectors'])) == 64 and set(line['selectors']) < set(spellings)
     assert line['selectors_more'] == 80 - 64
     assert ' and 16 more' in daemon.ctl('names', json_output=False).stdout
+    line, = why(daemon, '10.55.0.1')
+    assert len(set(line['selectors'])) == 64 and set(line['selectors']) < set(spellings)
+    assert line['selectors_more'] == 80 - 64
+    assert ' and 16 more' in daemon.ctl('why', '10.55.0.1', json_output=False).stdout
     write(daemon, policy(names(*spellings[:64], kind='matchName') + DNS_ANY))
     assert daemon.ctl('reload').returncode == 0
     assert 'selectors_more' not in daemon.names()['web.policed.test']
+    assert 'selectors_more' not in why(daemon, '10.55.0.1')[0]
 
 
 def test_3_13_hits_without_room_are_counted(world, tmp_path):
