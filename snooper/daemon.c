@@ -183,14 +183,16 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
 	uint64_t now_ns = clock_boot_ns(), lost = note_growth(d, now_ns);
+	bool scan = lost || now_ns - d->scan.started_ns > SCAN_EVERY_NS;
 
 	/* Nobody is woken for refusals, and they must not fill the ring. */
 	take_news(d);
+	endpoints_count(d->endpoints, d->maps, scan);
 	if (lost)
 		log_warn("event=ring-lost lost=%" PRIu64
 			 " hint=\"state is kept, reading the maps again; raise limits.ring\"",
 			 lost);
-	if (lost || now_ns - d->scan.started_ns > SCAN_EVERY_NS) {
+	if (scan) {
 		daemon_untrusted_look(d, d->stats, now_ns);
 		if (lost)
 			daemon_scan_for_lost(d);
@@ -199,7 +201,6 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	}
 	follow_proxy_cgroup(d, now_ns);
 	daemon_settle_missed(d, now_ns);
-	endpoints_count(d->endpoints, d->maps, false);
 	daemon_policy_follow(d, now_ns);
 	look_at_proxies(d);
 	daemon_note_shortages(d, now_ns);
@@ -442,6 +443,7 @@ static void run_loop(struct daemon *d)
 			log_debug("event=slow-turn took_us=%" PRIu64, (now_ns - began_ns) / 1000);
 		}
 		began_ns = now_ns;
+		d->turns.n++;
 	}
 }
 

@@ -89,8 +89,9 @@ struct daemon {
 	} proxy_looks;	       /* of our own, at proxy.addresses */
 	uint64_t told_changes; /* of the cache, up to which its watches were woken */
 	struct {
-		uint64_t longest_ns,
-			slow; /* on the CPU, of one turn of the loop; how many above 10 ms */
+		uint64_t n;	     /* of the loop, so far */
+		uint64_t longest_ns; /* of one, on the CPU */
+		uint64_t slow;	     /* how many took more than 10 ms */
 	} turns;
 	/* counters as of the last tick, and when each last grew */
 	uint64_t stats[SNP_STAT_MAX], grew_ns[SNP_STAT_MAX];

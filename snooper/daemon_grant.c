@@ -9,7 +9,7 @@
 #include "snooper/base/clock.h"
 #include "snooper/daemon.h"
 
-#define GRANT_SLICE 128 /* addresses, with up to 20 look-ups in maps each */
+#define GRANT_SLICE 128 /* addresses of a turn, with up to 20 look-ups in maps each */
 
 static uint32_t clamp_ttl(const struct snp_conf *conf, uint32_t ttl_s)
 {
@@ -62,21 +62,32 @@ static int grant_one(struct daemon *d, const struct granting *g, const struct sn
 	return r < 0 ? r : 0;
 }
 
-/* A piece of them, from `from` on, as far as one turn goes. How many that were. */
-static size_t grant_some(struct daemon *d, const struct granting *g, const struct snp_addr *from,
-			 size_t n, uint64_t expiry_ns)
+/* How many of n addresses this turn of the loop may write yet. */
+static size_t take_turn(struct daemon *d, size_t n)
+{
+	struct grants *q = &d->reconciler.grants;
+
+	if (q->turn != d->turns.n) {
+		q->turn = d->turns.n;
+		q->left = GRANT_SLICE;
+	}
+	if (n > q->left)
+		n = q->left;
+	q->left -= n;
+	return n;
+}
+
+static void grant_some(struct daemon *d, const struct granting *g, const struct snp_addr *addrs,
+		       size_t n, uint64_t expiry_ns)
 {
 	uint64_t now_ns = clock_boot_ns();
 
-	if (n > GRANT_SLICE)
-		n = GRANT_SLICE;
 	for (size_t i = 0; i < n; i++) {
-		if (grant_one(d, g, &from[i], expiry_ns, now_ns) == 0)
+		if (grant_one(d, g, &addrs[i], expiry_ns, now_ns) == 0)
 			d->reconciler.counts.granted++;
 		else
 			d->reconciler.counts.refused++;
 	}
-	return n;
 }
 
 /* What is left of an answer. */
@@ -95,71 +106,91 @@ static void arm(struct daemon *d)
 	const struct timeval now = {0};
 
 	if (!TAILQ_EMPTY(&d->reconciler.grants.rest))
-		event_add(d->reconciler.grants.turn, &now);
+		event_add(d->reconciler.grants.next, &now);
+}
+
+static void add(struct grants *q, struct grant_rest *r)
+{
+	TAILQ_INSERT_TAIL(&q->rest, r, link);
+	q->n++;
+}
+
+static struct grant_rest *take(struct grants *q)
+{
+	struct grant_rest *r = TAILQ_FIRST(&q->rest);
+
+	if (!r)
+		return NULL;
+	TAILQ_REMOVE(&q->rest, r, link);
+	q->n--;
+	return r;
 }
 
 static void end(struct daemon *d, struct grant_rest *r)
 {
-	TAILQ_REMOVE(&d->reconciler.grants.rest, r, link);
+	d->reconciler.counts.refused += r->n - r->next;
 	r->done(r->ctx, r->next == r->n);
 	free(r);
 }
 
-static void on_turn(evutil_socket_t fd, short what, void *ctx)
+/* A piece of the first, which then stands behind the others: a few addresses need not wait for thousands. */
+static void on_next(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
-	struct grant_rest *r = TAILQ_FIRST(&d->reconciler.grants.rest);
+	struct grant_rest *r = take(&d->reconciler.grants);
+	size_t n;
 
 	if (!r)
 		return;
-	r->next += grant_some(d, r->g, r->addrs + r->next, r->n - r->next, r->expiry_ns);
-	if (r->next == r->n)
+	n = take_turn(d, r->n - r->next);
+	grant_some(d, r->g, r->addrs + r->next, n, r->expiry_ns);
+	r->next += n;
+	if (r->next == r->n || r->expiry_ns <= clock_boot_ns())
 		end(d, r);
+	else
+		add(&d->reconciler.grants, r);
 	arm(d);
 }
 
 int daemon_grants_init(struct daemon *d)
 {
-	TAILQ_INIT(&d->reconciler.grants.rest);
-	d->reconciler.grants.turn = event_new(d->base, -1, 0, on_turn, d);
-	return d->reconciler.grants.turn ? 0 : -ENOMEM;
+	struct grants *q = &d->reconciler.grants;
+
+	TAILQ_INIT(&q->rest);
+	q->next = event_new(d->base, -1, 0, on_next, d);
+	return q->next ? 0 : -ENOMEM;
 }
 
 void daemon_grants_fini(struct daemon *d)
 {
-	struct grants *waiting = &d->reconciler.grants;
+	struct grants *q = &d->reconciler.grants;
 	struct grant_rest *r;
 
-	if (!waiting->turn)
+	if (!q->next)
 		return;
-	while ((r = TAILQ_FIRST(&waiting->rest))) {
-		d->reconciler.counts.refused += r->n - r->next;
+	while ((r = take(q)))
 		end(d, r);
-	}
-	event_free(waiting->turn);
-	waiting->turn = NULL;
+	event_free(q->next);
+	q->next = NULL;
 }
 
 static void grant_all(struct daemon *d, struct granting *g, const struct reconcile_found *found,
 		      uint64_t expiry_ns, grant_done_fn done, void *ctx)
 {
-	size_t did = grant_some(d, g, found->addrs, found->n, expiry_ns), left = found->n - did;
-	struct grant_rest *r;
+	struct grants *q = &d->reconciler.grants;
+	size_t now = q->n ? 0 : take_turn(d, found->n), left = found->n - now;
+	struct grant_rest *r = left ? malloc(sizeof(*r) + left * sizeof(r->addrs[0])) : NULL;
 
-	if (!left) {
-		done(ctx, true);
-		return;
-	}
-	r = malloc(sizeof(*r) + left * sizeof(r->addrs[0]));
+	grant_some(d, g, found->addrs, now, expiry_ns);
 	if (!r) {
 		d->reconciler.counts.refused += left;
-		done(ctx, false);
+		done(ctx, !left);
 		return;
 	}
 	*r = (struct grant_rest){
 		.g = g, .expiry_ns = expiry_ns, .done = done, .ctx = ctx, .n = left};
-	memcpy(r->addrs, found->addrs + did, left * sizeof(r->addrs[0]));
-	TAILQ_INSERT_TAIL(&d->reconciler.grants.rest, r, link);
+	memcpy(r->addrs, found->addrs + now, left * sizeof(r->addrs[0]));
+	add(q, r);
 	arm(d);
 }
 
@@ -167,6 +198,7 @@ void daemon_grant(struct daemon *d, struct granting *g, const struct reconcile_f
 		  grant_done_fn done, void *ctx)
 {
 	uint32_t ttl_s = clamp_ttl(d->conf, found->ttl_s), lifetime_s;
+	uint64_t now_ns = clock_boot_ns();
 	struct fqdn_name name;
 
 	if (!found->n || !fqdn_cache_find(d->cache, &g->name, &name)) {
@@ -183,5 +215,7 @@ void daemon_grant(struct daemon *d, struct granting *g, const struct reconcile_f
 	}
 	if (!g->ttl_s || ttl_s < g->ttl_s)
 		g->ttl_s = ttl_s;
-	grant_all(d, g, found, clock_boot_ns() + ttl_s * SNP_NS_PER_S, done, ctx);
+	if (!g->since_ns)
+		g->since_ns = now_ns;
+	grant_all(d, g, found, now_ns + ttl_s * SNP_NS_PER_S, done, ctx);
 }

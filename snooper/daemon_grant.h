@@ -15,15 +15,19 @@ struct event;
 struct granting {
 	struct snp_name_key name;
 	uint64_t client_ns;  /* when a client last asked */
+	uint64_t since_ns;   /* when writing began */
 	uint32_t ttl_s;	     /* the least that was written with, 0: nothing was */
 	uint32_t lifetime_s; /* 0: nothing was found */
 };
 
-/* Answers with more addresses than a turn of the loop has time for, first come first. */
+/* Answers that wait for a turn of the loop that has time for them, or for more of them. */
 TAILQ_HEAD(grant_queue, grant_rest);
 struct grants {
 	struct grant_queue rest;
-	struct event *turn;
+	size_t n; /* of them */
+	struct event *next;
+	uint64_t turn; /* of the loop, the last that had some written ... */
+	size_t left;   /* ... and how many more that may have */
 };
 int daemon_grants_init(struct daemon *d);  /* 0, or -ENOMEM */
 void daemon_grants_fini(struct daemon *d); /* those that wait are not written */

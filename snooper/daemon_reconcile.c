@@ -45,13 +45,19 @@ static unsigned int at_once(const struct reconciler *r)
 	return r->failures >= PAUSE_AFTER ? 1 : AT_ONCE;
 }
 
+/* Asked, or answered and not written yet. */
+static unsigned int under_way(const struct reconciler *r)
+{
+	return resolver_pending(r->resolver) + (unsigned int)r->grants.n;
+}
+
 static void wake(struct daemon *d)
 {
 	struct reconciler *r = &d->reconciler;
 	uint64_t now_ns = clock_boot_ns(), at_ns = fqdn_cache_ask_due(d->cache);
 	struct timeval wait;
 
-	if (at_ns == UINT64_MAX || resolver_pending(r->resolver) >= at_once(r))
+	if (at_ns == UINT64_MAX || under_way(r) >= at_once(r))
 		return; /* news, or an answer, wakes us */
 	if (r->paused_until_ns > at_ns)
 		at_ns = r->paused_until_ns;
@@ -148,7 +154,8 @@ static void ask_again(struct daemon *d, const struct lookup *l)
 	if (l->failed)
 		at_ns = reconcile_at_failure(name.failures, now_ns, random32());
 	if (l->granting.ttl_s)
-		at_ns = sooner(at_ns, reconcile_at_refresh(l->granting.ttl_s, now_ns, random32()));
+		at_ns = sooner(at_ns, reconcile_at_refresh(l->granting.ttl_s, l->granting.since_ns,
+							   random32()));
 	/* It came to be wanted while it was only compared. */
 	if (!l->grant && may_grant(d, &name))
 		at_ns = sooner(at_ns, reconcile_at_return(&name, now_ns, random32()));
@@ -279,8 +286,7 @@ static void on_asking(evutil_socket_t fd, short what, void *ctx)
 	unsigned int left = AT_ONCE; /* some are not asked after all */
 	struct fqdn_name name;
 
-	while (left-- && now_ns >= r->paused_until_ns &&
-	       resolver_pending(r->resolver) < at_once(r) &&
+	while (left-- && now_ns >= r->paused_until_ns && under_way(r) < at_once(r) &&
 	       fqdn_cache_ask_due(d->cache) <= now_ns) {
 		if (!reconcile_may_ask(&r->bucket, rate, now_ns)) {
 			struct timeval wait = {.tv_usec = 1000 + 900000 / rate};

@@ -29,7 +29,8 @@ struct resolver;
 	X(unconfirmed, "addresses where the look-up gave others")                                  \
 	X(conflict, "addresses of names that the look-up says there are none, or refused ones")    \
 	X(granted, "addresses written as facts of the resolver")                                   \
-	X(refused, "addresses found and not written: refused ranges, a cap, or a TTL of 0")        \
+	X(refused,                                                                                 \
+	  "addresses found and not written: refused ranges, a cap, a TTL of 0, or no time")        \
 	X(paused, "times that nobody answered, and asking stopped for a while")
 
 struct reconciler {

@@ -35,7 +35,7 @@ struct reload {
 	bool went_back;
 	char *errors;		 /* they had; NULL: why */
 	struct maps_problem why; /* it failed then */
-	size_t to_drain;	 /* records in the ring that may be older than the first step */
+	size_t to_drain; /* records and facts in the ring that may be older than the first step */
 };
 
 static void begin(struct daemon *d);

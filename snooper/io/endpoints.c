@@ -203,7 +203,13 @@ int endpoints_in_force(struct endpoints *e, struct maps *m, const struct endpoin
 
 	if (r || !before)
 		return r;
-	memcpy(e->count.last, before->count.last, sizeof(e->count.last));
+	for (size_t i = 0; i < e->n; i++) {
+		uint32_t number = endpoints_number(e, i);
+
+		if (endpoints_find(before, number) != SIZE_MAX)
+			e->count.last[SNP_ENDPOINT_PLACE(number)] =
+				before->count.last[SNP_ENDPOINT_PLACE(number)];
+	}
 	/* What was told once is not told again. */
 	memcpy(e->seen->strays, before->seen->strays, sizeof(e->seen->strays));
 	e->seen->n_listed = before->seen->n_listed;

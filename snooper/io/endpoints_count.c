@@ -27,7 +27,7 @@ bool endpoints_count(struct endpoints *e, struct maps *m, bool anew)
 		for (size_t i = 0; i < n; i++)
 			c->now[SNP_ENDPOINT_PLACE(rows[i].of.endpoint)]++;
 		seen += n;
-	} while (r > 0 && seen < MAPS_MEMBERS);
+	} while (r > 0 && (seen < MAPS_MEMBERS || c->at.spare));
 	if (r > 0)
 		return true;
 	c->under_way = false;

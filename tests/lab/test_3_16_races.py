@@ -158,6 +158,7 @@ def test_3_16_killed_within_a_start(world):
             write(daemon, ONE if number % 2 else TWO)
             Program.start(daemon)
             go_on(loads[:1], 40 * (number % 8))
+            assert 'event=policy-swapped-at-once' not in daemon.output()
         daemon.kill9()
         daemon.start()
         assert 'event=policy-swapped-at-once' not in daemon.output()
