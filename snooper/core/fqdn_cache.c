@@ -30,7 +30,7 @@ static int make_tables(struct fqdn_cache *c)
 	struct fqdn_entry ***sorted[] = {&c->over[0].at, &c->over[1].at, &c->ask.at, &c->places};
 
 	c->n_buckets = 1024;
-	while (c->n_buckets < c->max_names && c->n_buckets < BUCKETS_MAX)
+	while (c->n_buckets * 2 < c->max_names && c->n_buckets < BUCKETS_MAX)
 		c->n_buckets *= 2;
 	c->buckets = calloc(c->n_buckets, sizeof(struct fqdn_entry *));
 	c->ids = calloc(c->n_buckets, sizeof(struct fqdn_entry *));
@@ -54,7 +54,7 @@ struct fqdn_cache *fqdn_cache_new(size_t max_names, size_t max_facts)
 	c->max_facts = max_facts;
 	TAILQ_INIT(&c->order);
 	LIST_INIT(&c->watches);
-	LIST_INIT(&c->gone);
+	TAILQ_INIT(&c->gone);
 	c->over[0].what = c->over[1].what = FQDN_DUE_OVER;
 	c->ask.what = FQDN_DUE_ASK;
 	if (make_tables(c)) {
@@ -179,7 +179,7 @@ static void come_alive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, 
 
 static void revive(struct fqdn_cache *c, struct fqdn_entry *e, bool needed, uint64_t until_ns)
 {
-	LIST_REMOVE(e, all_gone);
+	TAILQ_REMOVE(&c->gone, e, all_gone);
 	come_alive(c, e, needed, until_ns);
 	e->gone = false;
 	c->n_gone--;

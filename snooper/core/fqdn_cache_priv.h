@@ -32,14 +32,14 @@ struct fqdn_entry {
 			uint64_t ns[2];
 			uint32_t at[2]; /* in its heap */
 		} due;			/* by enum fqdn_due_what */
-		LIST_ENTRY(fqdn_entry) all_gone;
+		TAILQ_ENTRY(fqdn_entry) all_gone;
 	};
 	uint64_t asked_ns;	 /* when it was last answered */
 	struct fqdn_fact *facts; /* room of them, and behind them their index (fqdn_index.c) */
 	uint32_t n_facts, room;
 	uint32_t n_pending;
 	uint32_t lifetime_s;
-	uint32_t place; /* of its name, if it holds it; gone: how many readers have to be told */
+	uint32_t place; /* of its name, if it holds it */
 	uint8_t failures;
 	bool waits;  /* is in the heap of those to be asked */
 	bool asking; /* was taken out of it, and is not answered yet */
@@ -64,7 +64,7 @@ struct fqdn_watch {
 	struct fqdn_node node;
 	LIST_ENTRY(fqdn_watch) all;
 	struct fqdn_cache *cache;
-	uint64_t began; /* what changed later is no part of the first state */
+	/* Of what is gone it was told what changed until then; at first: what was gone when it began. */
 	uint64_t seen;
 	bool synced, lost;
 	uint8_t wire[256]; /* of the name last read that is gone */
@@ -88,7 +88,7 @@ struct fqdn_cache {
 	struct fqdn_due ask;
 	struct fqdn_order order;
 	struct fqdn_watches watches;
-	LIST_HEAD(, fqdn_entry) gone;
+	TAILQ_HEAD(, fqdn_entry) gone; /* in the order in which they went */
 	size_t n_gone;
 };
 
@@ -127,8 +127,12 @@ void fqdn_due_add(struct fqdn_due *d, struct fqdn_entry *e);
 void fqdn_due_moved(struct fqdn_due *d, struct fqdn_entry *e);
 void fqdn_due_remove(struct fqdn_due *d, struct fqdn_entry *e);
 
-/* fqdn_watch.c: e has changed; e is gone, and is freed now or when every reader was told. */
+/*
+ * fqdn_watch.c: e has changed; e is gone, and is freed now or when every reader was told; free
+ * some that are.
+ */
 void fqdn_watch_changed(struct fqdn_cache *c, struct fqdn_entry *e);
 void fqdn_watch_gone(struct fqdn_cache *c, struct fqdn_entry *e);
+void fqdn_watch_sweep(struct fqdn_cache *c, size_t most);
 
 #endif

@@ -276,5 +276,6 @@ uint64_t fqdn_cache_expire(struct fqdn_cache *c, uint64_t before_ns, size_t budg
 		if (d->n && d->at[0]->due.ns[FQDN_DUE_OVER] < next_ns)
 			next_ns = d->at[0]->due.ns[FQDN_DUE_OVER];
 	}
+	fqdn_watch_sweep(c, budget);
 	return next_ns;
 }

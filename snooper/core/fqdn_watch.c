@@ -7,6 +7,9 @@
 
 #include "snooper/core/fqdn_cache_priv.h"
 
+#define SWEPT                                                                                      \
+	4 /* of those that are gone, with each that goes and each that is told: they become fewer */
+
 void fqdn_watch_changed(struct fqdn_cache *c, struct fqdn_entry *e)
 {
 	if (e->changed)
@@ -19,64 +22,52 @@ void fqdn_watch_changed(struct fqdn_cache *c, struct fqdn_entry *e)
 /* Must w still be told of e, which is gone? */
 static bool has_to_tell(const struct fqdn_watch *w, const struct fqdn_entry *e)
 {
-	return !w->lost && w->seen < e->changed && w->began < e->changed;
+	return !w->lost && w->seen < e->changed;
 }
 
-static void told(struct fqdn_cache *c, struct fqdn_entry *e)
+/* What changed until then has been told to all. */
+static uint64_t told_to_all(const struct fqdn_cache *c)
 {
-	if (--e->place)
-		return;
-	c->n_gone--;
-	LIST_REMOVE(e, all_gone);
-	fqdn_entry_free(c, e);
+	const struct fqdn_watch *w;
+	uint64_t told = UINT64_MAX;
+
+	LIST_FOREACH(w, &c->watches, all)
+	if (!w->lost && w->seen < told)
+		told = w->seen;
+	return told;
 }
 
-/* w reads no more: what is gone need not wait for it. */
-static void give_up(struct fqdn_watch *w)
+void fqdn_watch_sweep(struct fqdn_cache *c, size_t most)
 {
-	struct fqdn_entry *e, *next;
+	uint64_t told = told_to_all(c);
+	struct fqdn_entry *e;
 
-	for (e = LIST_FIRST(&w->cache->gone); e; e = next) {
-		next = LIST_NEXT(e, all_gone);
-		if (has_to_tell(w, e))
-			told(w->cache, e);
+	while (most-- && (e = TAILQ_FIRST(&c->gone)) && e->changed <= told) {
+		TAILQ_REMOVE(&c->gone, e, all_gone);
+		c->n_gone--;
+		fqdn_entry_free(c, e);
 	}
-	w->lost = true;
 }
 
-/* Too many wait: the readers that are farthest behind lose their place. */
+/* Too many wait: the readers that the first of them waits for lose their place. */
 static void shed(struct fqdn_cache *c)
 {
-	struct fqdn_watch *w, *slowest;
+	struct fqdn_watch *w;
 
-	while (c->n_gone > FQDN_GONE_MAX) {
-		slowest = NULL;
-		LIST_FOREACH(w, &c->watches, all)
-		if (!w->lost && (!slowest || w->seen < slowest->seen))
-			slowest = w;
-		if (!slowest)
-			return;
-		give_up(slowest);
-	}
+	if (c->n_gone <= FQDN_GONE_MAX)
+		return;
+	LIST_FOREACH(w, &c->watches, all)
+	w->lost |= has_to_tell(w, TAILQ_FIRST(&c->gone));
 }
 
 void fqdn_watch_gone(struct fqdn_cache *c, struct fqdn_entry *e)
 {
-	const struct fqdn_watch *w;
-	uint32_t readers = 0;
-
-	LIST_FOREACH(w, &c->watches, all)
-	readers += !w->lost;
 	e->gone = true;
-	e->place = readers;
-	if (!readers) {
-		fqdn_entry_free(c, e);
-		return;
-	}
 	fqdn_watch_changed(c, e);
-	LIST_INSERT_HEAD(&c->gone, e, all_gone);
+	TAILQ_INSERT_TAIL(&c->gone, e, all_gone);
 	c->n_gone++;
 	shed(c);
+	fqdn_watch_sweep(c, SWEPT);
 }
 
 struct fqdn_watch *fqdn_watch_new(struct fqdn_cache *c)
@@ -87,7 +78,7 @@ struct fqdn_watch *fqdn_watch_new(struct fqdn_cache *c)
 		return NULL;
 	w->node.is_reader = true;
 	w->cache = c;
-	w->began = c->changes;
+	w->seen = c->changes;
 	TAILQ_INSERT_HEAD(&c->order, &w->node, order);
 	LIST_INSERT_HEAD(&c->watches, w, all);
 	return w;
@@ -97,8 +88,6 @@ void fqdn_watch_free(struct fqdn_watch *w)
 {
 	if (!w)
 		return;
-	if (!w->lost)
-		give_up(w);
 	TAILQ_REMOVE(&w->cache->order, &w->node, order);
 	LIST_REMOVE(w, all);
 	free(w);
@@ -113,7 +102,7 @@ static bool comes_again(const struct fqdn_watch *w, const struct fqdn_entry *e)
 	return false;
 }
 
-/* Show e, or, when it is gone, the same name in a scope in which it is not. e may be no more then. */
+/* Show e, or, when it is gone, the same name in a scope in which it is not. */
 static void show(struct fqdn_watch *w, struct fqdn_entry *e, struct fqdn_name *out)
 {
 	const struct fqdn_entry *alive = e->gone ? fqdn_same_alive(e) : e;
@@ -123,8 +112,6 @@ static void show(struct fqdn_watch *w, struct fqdn_entry *e, struct fqdn_name *o
 		memcpy(w->wire, e->wire, e->wire_len);
 		out->wire = w->wire;
 	}
-	if (e->gone)
-		told(w->cache, e);
 }
 
 enum fqdn_watched fqdn_watch_next(struct fqdn_watch *w, struct fqdn_name *out)
@@ -140,13 +127,13 @@ enum fqdn_watched fqdn_watch_next(struct fqdn_watch *w, struct fqdn_name *out)
 		TAILQ_INSERT_AFTER(&c->order, n, &w->node, order);
 		if (!tell)
 			continue;
-		w->seen = e->changed;
+		if (w->seen < e->changed)
+			w->seen = e->changed;
 		if (!comes_again(w, e)) {
 			show(w, e, out);
+			fqdn_watch_sweep(c, SWEPT);
 			return FQDN_WATCH_NAME;
 		}
-		if (e->gone)
-			told(c, e);
 	}
 	if (w->lost)
 		return FQDN_WATCH_LOST;

@@ -6,8 +6,9 @@
  * what was there when it began (what changes meanwhile in its new state), then
  * FQDN_WATCH_SYNCED, once it has read all, then what changes. It holds
  * no queue: a name that changes twice before it is read is read once, in its last
- * state; so is one that changes in two scopes, and it is gone when it is in the last of them. One that is gone is kept until all were told; of a reader so slow that
- * FQDN_GONE_MAX of them wait for it, the place is given up.
+ * state; so is one that changes in two scopes, and it is gone when it is in the last of them. One
+ * that is gone is kept until all were told; of a reader so slow that FQDN_GONE_MAX of them wait
+ * for it, the place is given up.
  */
 #ifndef SNP_FQDN_WATCH_H
 #define SNP_FQDN_WATCH_H

@@ -21,6 +21,7 @@ from snoplab import TOP, wait_until  # noqa: E402
 
 RESOLVER = '10.53.9.55'
 METRICS = '127.0.0.1:9953'
+SCAN = 15  # seconds from one whole reading of the maps to the next
 ROOM = 1 << 21  # of every limit: nothing is refused here
 
 
@@ -97,6 +98,13 @@ def learn(site, count):
     return answers, seconds, site.cpu() - cpu
 
 
+def idle_share(site, seconds):
+    """Of a CPU, when nobody asks: the maps are read all the same, every SCAN seconds."""
+    cpu = site.cpu()
+    time.sleep(seconds)
+    return (site.cpu() - cpu) / seconds
+
+
 def watch_lag(site, rate, seconds):
     """Milliseconds from the answer to the Watch that tells it, for each name told."""
     lags = []
@@ -143,10 +151,12 @@ def run(lab, say, quick):
         say('daemon', 'resident', facts=site.cached(), bytes_a_fact=(site.resident() - empty) / answers,
             mib=site.resident() / (1 << 20), empty_mib=empty / (1 << 20), limit_mib=300,
             met=site.resident() <= 300 << 20)
+        idle = idle_share(site, SCAN / 10 if quick else SCAN)
+        say('daemon', 'idle', names=site.cached(), cpu_share=idle)
         cpu = site.cpu()
-        answers, _ = site.dnsperf(site.names_file(0, again=True), '-l', '1' if quick else '5')
+        answers, seconds = site.dnsperf(site.names_file(0, again=True), '-l', str(int(SCAN / 10 if quick else SCAN)))
         say('daemon', 'repeated', answers=answers,
-            cpu_share_at_200000_repeated_per_s=(site.cpu() - cpu) / answers * 200000)
+            cpu_share_at_200000_repeated_per_s=(site.cpu() - cpu - idle * seconds) / answers * 200000)
         names, seconds = list_by_grpc_js(site)
         say('daemon', 'list_by_grpc_js', names=names, seconds=seconds, names_per_s=names / seconds)
         lags = watch_lag(site, 10000, 1 if quick else 5)
