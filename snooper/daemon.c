@@ -417,25 +417,17 @@ static int start(struct daemon *d, struct policy_change *c, struct maps_problem 
 	return r < 0 ? r : daemon_metrics_start(d);
 }
 
-static uint64_t cpu_ns(void)
-{
-	struct timespec t = {0};
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * SNP_NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
 /*
  * Turn by turn, each with the time on the CPU that it took: whatever waits for its turn
  * waits as long as the longest.
  */
 static void run_loop(struct daemon *d)
 {
-	uint64_t began_ns = cpu_ns(), now_ns;
+	uint64_t began_ns = clock_cpu_ns(), now_ns;
 
 	while (!event_base_got_break(d->base) && event_base_loop(d->base, EVLOOP_ONCE) == 0) {
 		daemon_tell_changes(d);
-		now_ns = cpu_ns();
+		now_ns = clock_cpu_ns();
 		if (now_ns - began_ns > d->turns.longest_ns)
 			d->turns.longest_ns = now_ns - began_ns;
 		if (now_ns - began_ns > TURN_MAX_NS) {

@@ -47,12 +47,12 @@ void daemon_settle_taken(struct daemon *d, struct endpoints_seen *seen_take)
 static void run(struct worker_job *job)
 {
 	struct settling *s = (struct settling *)job;
-	uint64_t began_ns = clock_boot_ns();
+	uint64_t began_ns = clock_cpu_ns();
 
 	s->seen = endpoints_seen_new(s->d->endpoints);
 	if (s->seen)
 		endpoints_settle(s->d->endpoints, s->d->maps, s->seen);
-	s->took_ns = clock_boot_ns() - began_ns;
+	s->took_ns = clock_cpu_ns() - began_ns;
 }
 
 static void drop(struct worker_job *job)
@@ -77,7 +77,7 @@ void daemon_settle_missed(struct daemon *d, uint64_t now_ns)
 {
 	struct settling *s;
 
-	/* Of a very large tree, a fiftieth of the time at most. */
+	/* Of a very large tree, a fiftieth of a CPU at most. */
 	if (d->is_settling || now_ns - d->settled_ns < SETTLE_EVERY_NS + 50 * d->settle_took_ns ||
 	    !endpoints_incomplete(d->endpoints, d->maps))
 		return;

@@ -49,7 +49,7 @@ $(O)/tests/lab/gai-musl: tests/lab/gai.c
 # LAB_TESTS=tests/lab/test_1_4_restart.py, LAB_ARGS='-k ipv6'.
 LAB_TESTS ?= tests/lab
 # Side by side: each has namespaces, cgroups and pins of its own.
-LAB_JOBS  ?= 2
+LAB_JOBS  ?= 3
 check-lab: all lab-tools
 	$(Q)scripts/fetch-servers.sh
 	$(Q)scripts/fetch-grpc-js.sh

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * clock.h - the one clock of the project: CLOCK_BOOTTIME, as the kernel side has it.
+ * clock.h - the one clock of the project: CLOCK_BOOTTIME, as the kernel side has it. And what work takes.
  *
  * base. Nanoseconds. Counts time asleep, never jumps with the wall clock.
  */
@@ -18,6 +18,15 @@ static inline uint64_t clock_boot_ns(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * SNP_NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+/* Time that this thread had on a CPU: whoever else had it is not counted. */
+static inline uint64_t clock_cpu_ns(void)
+{
+	struct timespec ts = {0};
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
 	return (uint64_t)ts.tv_sec * SNP_NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 

@@ -6,6 +6,7 @@ import pytest
 
 import leftovers
 import sanitize
+import stalls
 from daemon import SNOOPERD, Snooperd
 from snoplab import BUILD, Lab, Run
 
@@ -20,6 +21,7 @@ LONG = os.environ.get('LAB_LONG') == '1'
 def pytest_configure(config):
     sanitize.prepare()
     config.addinivalue_line('markers', 'long: takes more than half a minute; make check-long runs it')
+    config.addinivalue_line('markers', 'may_stall: tried again when it fails (stalls.py)')
 
 
 def pytest_collection_modifyitems(config, items):
@@ -37,6 +39,17 @@ def pytest_collection_modifyitems(config, items):
     if why:
         for item in items:
             item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    if not item.get_closest_marker('may_stall'):
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in stalls.run(item, nextitem):
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -55,7 +55,7 @@ class Snooperd(Program):
         with open(self.file, 'w') as f:
             json.dump(self.conf, f, indent=2)  # JSON is YAML
 
-    def start(self, deadline=15):
+    def start(self, deadline=60):
         """Start it and wait for its READY=1 (sd_notify)."""
         self.write_conf()
         notify = f'{self.dir}/notify'
@@ -84,7 +84,7 @@ class Snooperd(Program):
         """snooperctl VERB...: a CompletedProcess, whatever its exit code."""
         flags = ['--json'] if json_output else []
         return subprocess.run([SNOOPERCTL, '-s', self.socket, *flags, *arguments],
-                              capture_output=True, text=True, timeout=20 * PATIENCE)
+                              capture_output=True, text=True, timeout=60 * PATIENCE)
 
     def names(self, *pattern):
         """{name: its line of `names --json`}."""
@@ -110,7 +110,7 @@ class Snooperd(Program):
         """What happened how often: a line of SNP_COUNTERS (bpf/snp_stat.h)."""
         return self.status()['kernel']['counters'][name]
 
-    def wait_for(self, *names, deadline=10):
+    def wait_for(self, *names, deadline=30):
         """Until each of the names is listed; the list."""
         def missing():
             return set(names) - set(self.names())

@@ -35,7 +35,8 @@ def members_of(daemon):
     """{cgroup id: name of its endpoint}, from the pinned map: the daemon may be dead."""
     names = numbers_of(daemon)
     rows = bpftool('map', 'dump', 'pinned', f'{daemon.bpffs}/snp_members')
-    return {row['formatted']['key']: names[row['formatted']['value']['endpoint']] for row in rows}
+    return {row['formatted']['key']: names[row['formatted']['value']['endpoint']] for row in rows
+            if 'formatted' in row}  # one that went while it was read has none
 
 
 def row_of(daemon, cgroup_id, table='snp_members'):

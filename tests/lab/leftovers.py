@@ -12,6 +12,7 @@ namespaces; every process it starts is in that cgroup.
 """
 import contextlib
 import fcntl
+import glob
 import os
 import re
 import select
@@ -141,6 +142,9 @@ def remove_netns(name):
 def remove(run):
     """Under alone(): take away everything of a run, in the order in which things hold each other."""
     remove_cgroup(f'{cgroup2()}/{run}')
+    # Programs of other runs may hold copies of the mount: what is pinned goes from all of them.
+    for pinned in glob.glob(f'{RUN_DIR}/{run}/bpf/*'):
+        shutil.rmtree(pinned, ignore_errors=True)
     for point in mounts(run):
         subprocess.run(['umount', '-l', point], check=True)
     for name in links(run):

@@ -8,6 +8,9 @@ import socket
 import struct
 import threading
 
+import dns.message
+import dns.rdatatype
+
 from daemon import Snooperd
 from servers import unbound
 from snoplab import ip
@@ -197,9 +200,8 @@ def ask(server, name, qtype=1, ident=None, over='udp'):
 
 
 def addresses_in(message):
-    import dns.message as m
-    import dns.rdatatype as t
-    return sorted(r.address for rr in m.from_wire(message).answer for r in rr if rr.rdtype in (t.A, t.AAAA))
+    answer = dns.message.from_wire(message).answer
+    return sorted(r.address for rr in answer for r in rr if rr.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA))
 
 
 def inside(lab, function, *args, cgroup='bot', **options):

@@ -48,7 +48,7 @@ def _mount(source, target, kind=None, flags=0):
     _must(_libc.mount(*text, flags, None))
 
 
-def wait_until(condition, deadline=10.0, what='condition'):
+def wait_until(condition, deadline=30.0, what='condition'):
     """
     Ask again and again until condition() is true; its value. The deadline is in
     seconds; what: a text for its failure, or a function that makes one.
@@ -85,7 +85,10 @@ class Run:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True)
         with leftovers.alone():
-            leftovers.remove_dead()
+            try:
+                leftovers.remove_dead()
+            except (OSError, subprocess.CalledProcessError) as e:
+                print(f'left by a dead run, and not removed: {e}')
             self._make()
 
     def _make(self):
@@ -212,7 +215,7 @@ class Host:
     def resolve_by(self, *servers):
         """What resolv.conf says to the programs started from now on."""
         with open(f'{self.dir}/resolv.conf', 'w') as f:
-            f.write(f'options timeout:{PATIENCE} attempts:3\n')
+            f.write(f'options timeout:{3 * PATIENCE} attempts:3\n')
             f.writelines(f'nameserver {server}\n' for server in servers)
 
     def sub_cgroup(self, name):
@@ -249,7 +252,7 @@ class Host:
         return subprocess.Popen(argv, preexec_fn=lambda: self._enter(cgroup),
                                 start_new_session=True, **options)
 
-    def run(self, *argv, cgroup=None, timeout=20, **options):
+    def run(self, *argv, cgroup=None, timeout=60, **options):
         """Run a program to its end: a CompletedProcess with its output as text."""
         with self.popen(argv, cgroup, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                         **options) as process:
@@ -260,14 +263,14 @@ class Host:
                 raise
         return subprocess.CompletedProcess(argv, process.returncode, out, err)
 
-    def call(self, function, *args, cgroup=None, deadline=20):
+    def call(self, function, *args, cgroup=None, deadline=60):
         """Call a Python function in a process of this host; its result, or its exception."""
         def once():
             yield function(*args)
         with self.steps(once, cgroup=cgroup, deadline=deadline) as steps:
             return steps.next()
 
-    def steps(self, generator, *args, cgroup=None, deadline=20):
+    def steps(self, generator, *args, cgroup=None, deadline=60):
         """Run a generator function in a process of this host, a yield at a time."""
         return Steps(self, generator, args, cgroup, deadline)
 
@@ -383,7 +386,7 @@ class Program:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, deadline=10):
+    def stop(self, deadline=30):
         """SIGTERM; its exit code."""
         self.process.terminate()
         return self.process.wait(deadline * PATIENCE)

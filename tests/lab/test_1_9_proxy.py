@@ -157,7 +157,7 @@ def test_1_9_no_query_after_the_kill_is_lost(lab):
         for number in range(500):
             if number % 50 == 0:
                 yield number
-            came = ask(PROXY4, [w.query(number, 'who.test')], deadline=2, connect=number % 2 == 0)
+            came = ask(PROXY4, [w.query(number, 'who.test')], deadline=10, connect=number % 2 == 0)
             assert came, f'question {number} was lost'
     with lab.node.steps(client, cgroup=site.clients) as steps:
         for number in range(0, 500, 50):

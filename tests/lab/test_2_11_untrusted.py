@@ -8,12 +8,14 @@ import dnswire as w
 from daemon import Snooperd
 from servers import unbound
 from snoplab import PATIENCE, wait_until
+from stalls import may_stall
 
 LISTED = 256  # snooper/core/untrusted.h
 STRANGERS = LISTED + 40
 IPV6_FREEBIND = 78
 
 
+@may_stall
 def test_2_11_status_names_the_servers_that_were_not_trusted(lab):
     """A pod asks a resolver that the host does not know: it resolves, nothing is learned, and status says why."""
     lab.outside.add_addresses('10.53.0.10/24', '10.53.0.11/24')

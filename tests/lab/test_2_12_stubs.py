@@ -6,6 +6,7 @@ import dnswire as w
 from daemon import Snooperd
 from servers import Resolved, Scripted, ask, unbound
 from snoplab import BUILD, Lab, wait_until
+from stalls import may_stall
 
 V4, V6 = ['192.0.2.1', '192.0.2.2'], ['2001:db8::1', '2001:db8::2']
 STUB = '127.0.0.53'
@@ -57,6 +58,7 @@ def test_2_12_stub(lab, snooperd, client, server):
     assert snooperd.names(f'alias.{name}')[f'alias.{name}']['cnames'] == [name]
 
 
+@may_stall
 def test_2_12_slow_resolver(run):
     """It answers after c-ares has given up: nothing is lost, and what it says late changes nothing."""
     with Lab(run) as lab:

@@ -10,12 +10,14 @@ import dnswire as w
 from daemon import SNOOPERCTL, Snooperd
 from servers import Scripted, ask
 from snoplab import PATIENCE, Program, wait_until
+from stalls import may_stall
 from turns import METRICS, assert_no_turn_was_long, dnsperf, long_every_time, samples, wildcard_server
 
 LIMIT = 300 << 20
 ROOM = 1 << 20  # of every limit: nothing is refused here
 
 
+@may_stall
 def test_2_1_what_is_over_goes_in_time(lab):
     """Never before its time, and soon after; nothing is listed that is over, and who watches is told."""
     snooperd = Snooperd(lab).start()

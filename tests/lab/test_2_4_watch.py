@@ -11,6 +11,7 @@ from daemon import SNOOPERCTL, Snooperd
 from grpc_client import Client
 from sanitize import NO_QUARANTINE, asan_options
 from snoplab import PATIENCE, wait_until
+from stalls import may_stall
 from watching import WATCH, Names, Watching
 
 MANY = [f'n{i}.example.com' for i in range(1000)]
@@ -27,6 +28,7 @@ def export(snooperd, counter):
     return snooperd.status()['export'][counter]
 
 
+@may_stall
 def test_2_4_watch_present_then_changes(snooperd, names):
     names.look_up(['a.test', 'b.test'])
     snooperd.wait_for('a.test', 'b.test')

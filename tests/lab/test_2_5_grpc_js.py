@@ -10,6 +10,7 @@ import pytest
 from google.protobuf import descriptor_pb2
 
 from snoplab import HERE, PATIENCE, TOP, wait_until
+from stalls import may_stall
 from watching import Names
 
 CLIENT = os.path.join(HERE, 'grpc_js', 'client.js')
@@ -80,6 +81,7 @@ def test_2_5_grpc_js_list(snooperd, names):
     assert code == 1 and lines[-1]['code'] == 'INVALID_ARGUMENT'
 
 
+@may_stall
 def test_2_5_grpc_js_watch(snooperd, names):
     names.look_up('there.test')
     snooperd.wait_for('there.test')

@@ -12,6 +12,7 @@ import pytest
 
 from daemon import SNOOPERCTL, Snooperd
 from snoplab import PATIENCE, TOP, wait_until
+from stalls import may_stall
 from watching import Names
 
 LINE = re.compile(r'^\d\d:\d\d:\d\d\.\d{3}  ([-+~=])  (\S+(?: \S+)*)(?:\s{2,}(.*))?$')
@@ -56,6 +57,7 @@ class Ctl:
             self.reader.join()
 
 
+@may_stall
 def test_2_7_watch_json(snooperd, names):
     names.look_up('there.test')
     snooperd.wait_for('there.test')
@@ -78,6 +80,7 @@ def test_2_7_watch_json(snooperd, names):
         assert ctl.process.stderr.read() == ''
 
 
+@may_stall
 def test_2_7_watch_for_people(snooperd, names):
     names.look_up('there.test')
     snooperd.wait_for('there.test')

@@ -41,8 +41,8 @@ def test_3_12_no_room_for_a_member(lab):
     assert 'event=endpoint-cgroups-incomplete reason="more cgroups than fit"' in daemon.output()
     assert daemon.status()['degraded'] == ['endpoint-cgroups-missed']
     assert delete_row(daemon, fakes[0]) == 0
-    wait_until(lambda: endpoint_of(daemon, pod) == 'pods', 60, what='it has found room')
-    wait_until(lambda: not daemon.status()['degraded'], what='nothing is missing')
+    wait_until(lambda: endpoint_of(daemon, pod) == 'pods', 120, what='it has found room')
+    wait_until(lambda: not daemon.status()['degraded'], 120, 'nothing is missing')
 
 
 @long_every_time
@@ -101,7 +101,7 @@ def test_3_12_no_room_is_no_way_out(lab):
         assert daemon.counter('endpoint_cgroups_unknown') == 0
         for fake in fakes[:10]:
             assert delete_row(daemon, fake) == 0
-        wait_until(lambda: not daemon.status()['degraded'], 60, lambda: daemon.status()['degraded'])
+        wait_until(lambda: not daemon.status()['degraded'], 120, lambda: daemon.status()['degraded'])
         assert endpoint_of(daemon, late) == 'late'
         gone = os.stat(f'{lab.node.cgroup}/bot-new').st_ino
         assert row_of(daemon, gone, 'snp_spare') is None, 'it has moved to where there is room'
@@ -115,8 +115,8 @@ def test_3_12_globs_that_take_too_long(lab):
     quick, long = lab.node.sub_cgroup('a'), lab.node.sub_cgroup('a' * 250)
     assert endpoint_of(daemon, quick) == 'pods'
     assert daemon.counter('endpoint_cgroups_missed') == daemon.counter('endpoint_cgroups_unknown') == 1
-    wait_until(lambda: endpoint_of(daemon, long) == 'pods', 60, what='the daemon takes its time')
-    wait_until(lambda: not daemon.status()['degraded'], what='nothing is missing')
+    wait_until(lambda: endpoint_of(daemon, long) == 'pods', 120, what='the daemon takes its time')
+    wait_until(lambda: not daemon.status()['degraded'], 120, 'nothing is missing')
     assert endpoint_of(daemon, lab.node.sub_cgroup(f'{"a" * 250}/below')) == 'pods', 'parents are quick'
 
 

@@ -11,6 +11,7 @@ import pytest
 from daemon import SNOOPERCTL
 from policing import (DNS_ANY, Servers, ask, far, inside, names, policy, resolver, start, tcp, write, zone)
 from snoplab import PATIENCE, Program, wait_until
+from stalls import may_stall
 from turns import METRICS, assert_no_turn_was_long, long_every_time
 
 ZONE = zone(one='10.55.0.1', two='10.55.0.2', both='10.55.0.3')
@@ -162,6 +163,7 @@ def test_3_3_each_caller_gets_the_result_of_his_reload(world):
     wait_until(lambda: daemon.output().count('event=reloaded ') == 2, what='it is done all the same')
 
 
+@may_stall
 def test_3_3_a_stop_ends_a_reload(world):
     daemon = start(world, ONE)
     write(daemon, pathological()[0])

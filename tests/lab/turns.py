@@ -41,10 +41,10 @@ def assert_no_turn_was_long(snooperd):
 
 
 def long_every_time(test):
-    """On a shared machine the time that a turn had the CPU is also its host's: a turn that is long is so three times."""
+    """On a shared machine the time that a turn had the CPU is also its host's: a turn that is long is so five times."""
     @functools.wraps(test)
     def attempt(*args, **kwargs):
-        for _ in range(2):
+        for _ in range(4):
             try:
                 return test(*args, **kwargs)
             except LongTurn:
