@@ -103,10 +103,12 @@ struct grant_rest {
 
 static void arm(struct daemon *d)
 {
+	const struct grants *q = &d->reconciler.grants;
 	const struct timeval now = {0};
 
-	if (!TAILQ_EMPTY(&d->reconciler.grants.rest))
-		event_add(d->reconciler.grants.next, &now);
+	/* One that is about to run would be put off. */
+	if (!TAILQ_EMPTY(&q->rest) && !event_pending(q->next, EV_TIMEOUT, NULL))
+		event_add(q->next, &now);
 }
 
 static void add(struct grants *q, struct grant_rest *r)
@@ -133,22 +135,30 @@ static void end(struct daemon *d, struct grant_rest *r)
 	free(r);
 }
 
-/* A piece of the first, which then stands behind the others: a few addresses need not wait for thousands. */
-static void on_next(evutil_socket_t fd, short what, void *ctx)
+/* A piece of an answer. It stands behind the others then: a few addresses need not wait for thousands. */
+static void go_on(struct daemon *d, struct grant_rest *r)
 {
-	struct daemon *d = ctx;
-	struct grant_rest *r = take(&d->reconciler.grants);
-	size_t n;
+	bool is_over = r->expiry_ns <= clock_boot_ns();
+	size_t n = is_over ? 0 : take_turn(d, r->n - r->next);
 
-	if (!r)
-		return;
-	n = take_turn(d, r->n - r->next);
 	grant_some(d, r->g, r->addrs + r->next, n, r->expiry_ns);
 	r->next += n;
-	if (r->next == r->n || r->expiry_ns <= clock_boot_ns())
+	if (is_over || r->next == r->n)
 		end(d, r);
 	else
 		add(&d->reconciler.grants, r);
+}
+
+static void on_next(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	struct grants *q = &d->reconciler.grants;
+
+	for (size_t waiting = q->n; waiting; waiting--) {
+		go_on(d, take(q));
+		if (!q->left)
+			break;
+	}
 	arm(d);
 }
 

@@ -16,7 +16,7 @@ struct granting {
 	struct snp_name_key name;
 	uint64_t client_ns;  /* when a client last asked */
 	uint64_t since_ns;   /* when writing began */
-	uint32_t ttl_s;	     /* the least that was written with, 0: nothing was */
+	uint32_t ttl_s;	     /* the least that was to be written with, 0: nothing was */
 	uint32_t lifetime_s; /* 0: nothing was found */
 };
 

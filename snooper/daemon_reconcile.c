@@ -51,20 +51,28 @@ static unsigned int under_way(const struct reconciler *r)
 	return resolver_pending(r->resolver) + (unsigned int)r->grants.n;
 }
 
+/* Not put off by what comes later: there may be no end of that. */
+static void ask_in(struct reconciler *r, uint64_t now_ns, uint64_t wait_ns)
+{
+	const struct timeval wait = {.tv_sec = wait_ns / SNP_NS_PER_S,
+				     .tv_usec = wait_ns % SNP_NS_PER_S / 1000};
+
+	if (event_pending(r->asking, EV_TIMEOUT, NULL) && r->asking_at_ns <= now_ns + wait_ns)
+		return;
+	r->asking_at_ns = now_ns + wait_ns;
+	event_add(r->asking, &wait);
+}
+
 static void wake(struct daemon *d)
 {
 	struct reconciler *r = &d->reconciler;
 	uint64_t now_ns = clock_boot_ns(), at_ns = fqdn_cache_ask_due(d->cache);
-	struct timeval wait;
 
 	if (at_ns == UINT64_MAX || under_way(r) >= at_once(r))
 		return; /* news, or an answer, wakes us */
 	if (r->paused_until_ns > at_ns)
 		at_ns = r->paused_until_ns;
-	at_ns = at_ns > now_ns + SNP_NS_PER_MS ? at_ns - now_ns : SNP_NS_PER_MS;
-	wait.tv_sec = at_ns / SNP_NS_PER_S;
-	wait.tv_usec = at_ns % SNP_NS_PER_S / 1000;
-	event_add(r->asking, &wait);
+	ask_in(r, now_ns, at_ns > now_ns + SNP_NS_PER_MS ? at_ns - now_ns : SNP_NS_PER_MS);
 }
 
 static void note_outcome(struct reconciler *r, enum fqdn_reconcile outcome)
@@ -153,9 +161,14 @@ static void ask_again(struct daemon *d, const struct lookup *l)
 	fqdn_cache_find(d->cache, &l->name, &name);
 	if (l->failed)
 		at_ns = reconcile_at_failure(name.failures, now_ns, random32());
-	if (l->granting.ttl_s)
-		at_ns = sooner(at_ns, reconcile_at_refresh(l->granting.ttl_s, l->granting.since_ns,
-							   random32()));
+	if (l->granting.ttl_s) {
+		uint64_t refresh_ns =
+			reconcile_at_refresh(l->granting.ttl_s, l->granting.since_ns, random32());
+
+		/* Writing took longer than it would have lasted: not again at once. */
+		if (!l->failed || refresh_ns > now_ns)
+			at_ns = sooner(at_ns, refresh_ns);
+	}
 	/* It came to be wanted while it was only compared. */
 	if (!l->grant && may_grant(d, &name))
 		at_ns = sooner(at_ns, reconcile_at_return(&name, now_ns, random32()));
@@ -289,9 +302,7 @@ static void on_asking(evutil_socket_t fd, short what, void *ctx)
 	while (left-- && now_ns >= r->paused_until_ns && under_way(r) < at_once(r) &&
 	       fqdn_cache_ask_due(d->cache) <= now_ns) {
 		if (!reconcile_may_ask(&r->bucket, rate, now_ns)) {
-			struct timeval wait = {.tv_usec = 1000 + 900000 / rate};
-
-			event_add(r->asking, &wait);
+			ask_in(r, now_ns, SNP_NS_PER_MS + SNP_NS_PER_S / 10 * 9 / rate);
 			return;
 		}
 		if (fqdn_cache_next_ask(d->cache, now_ns, &name))

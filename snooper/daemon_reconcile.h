@@ -36,6 +36,7 @@ struct resolver;
 struct reconciler {
 	struct resolver *resolver; /* NULL: off */
 	struct event *asking;
+	uint64_t asking_at_ns; /* when that is to come, while it is pending */
 	struct grants grants;
 	struct reconcile_bucket bucket;
 	unsigned int failures;	   /* in a row, whatever the name */

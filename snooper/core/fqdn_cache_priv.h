@@ -128,8 +128,8 @@ void fqdn_due_moved(struct fqdn_due *d, struct fqdn_entry *e);
 void fqdn_due_remove(struct fqdn_due *d, struct fqdn_entry *e);
 
 /*
- * fqdn_watch.c: e has changed; e is gone, and is freed now or when every reader was told; free
- * some that are.
+ * fqdn_watch.c: e has changed; e is gone, and is freed now, or some time after every reader was told;
+ * free some of those.
  */
 void fqdn_watch_changed(struct fqdn_cache *c, struct fqdn_entry *e);
 void fqdn_watch_gone(struct fqdn_cache *c, struct fqdn_entry *e);

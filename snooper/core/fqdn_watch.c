@@ -39,7 +39,7 @@ static uint64_t told_to_all(const struct fqdn_cache *c)
 
 void fqdn_watch_sweep(struct fqdn_cache *c, size_t most)
 {
-	uint64_t told = told_to_all(c);
+	uint64_t told = TAILQ_EMPTY(&c->gone) ? 0 : told_to_all(c);
 	struct fqdn_entry *e;
 
 	while (most-- && (e = TAILQ_FIRST(&c->gone)) && e->changed <= told) {
@@ -131,7 +131,8 @@ enum fqdn_watched fqdn_watch_next(struct fqdn_watch *w, struct fqdn_name *out)
 			w->seen = e->changed;
 		if (!comes_again(w, e)) {
 			show(w, e, out);
-			fqdn_watch_sweep(c, SWEPT);
+			if (e->gone)
+				fqdn_watch_sweep(c, SWEPT);
 			return FQDN_WATCH_NAME;
 		}
 	}

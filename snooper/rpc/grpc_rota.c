@@ -9,7 +9,8 @@ static void arm(struct grpc_rota *r)
 {
 	const struct timeval now = {0, 0};
 
-	if (!TAILQ_EMPTY(&r->waiting))
+	/* One that is about to run would be put off. */
+	if (!TAILQ_EMPTY(&r->waiting) && !event_pending(r->turn, EV_TIMEOUT, NULL))
 		event_add(r->turn, &now);
 }
 

@@ -11,13 +11,15 @@ may_stall = pytest.mark.may_stall
 
 def run(item, nextitem):
     """
-    Such a test, with fixtures of its own each time, until it passes; what went wrong before is a warning. A library for
-    this holds a socket open in every process, and some tests are about just that.
+    Such a test, with fixtures of its own each time, until it passes, or fails by something else than its own body; what
+    went wrong before is a warning. A library for this holds a socket open in every process, and some tests are about
+    just that.
     """
     for left in reversed(range(TRIES)):
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
         failed = [r for r in reports if r.failed]
-        if not failed or not left:
+        if not left or [r.when for r in failed] != ['call']:
             return reports
-        item.warn(pytest.PytestWarning(f'tried again after: {str(failed[0].longrepr)[-2000:]}'))
-        item._initrequest()
+        logs = '\n'.join(f'{name}: {text[-1000:]}' for name, text in failed[0].sections)
+        item.warn(pytest.PytestWarning(f'tried again after: {str(failed[0].longrepr)[-2000:]}\n{logs}'))
+        item._report_sections.clear()
