@@ -7,10 +7,11 @@ import grpc
 import pytest
 
 import dnswire as w
+from daemon import Snooperd
 from grpc_client import Client
 from servers import Scripted, ask
 from snoplab import Lab
-from daemon import Snooperd
+from stalls import may_stall
 
 NAMES = [f'n{i}.example.com' for i in range(300)]
 
@@ -72,6 +73,7 @@ def test_1_10_grpc_status(snooperd, client):
     assert list(status.degraded) == ours['degraded']
 
 
+@may_stall
 def test_1_10_grpc_refusals(client):
     get, names = 'snooper.v1.Status/Get', 'snooper.v1.Names/List'
     assert code(lambda: client.unary('snooper.v1.Status/Nothing', b'')) \

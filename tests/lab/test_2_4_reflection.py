@@ -7,6 +7,7 @@ import pytest
 from google.protobuf import descriptor_pb2, message_factory
 
 from grpc_client import TOP, Client
+from snoplab import PATIENCE
 
 SERVICES = {'snooper.v1.Names', 'snooper.v1.Policy', 'snooper.v1.Status', 'snooper.v1.Control', 'grpc.health.v1.Health',
             'grpc.reflection.v1.ServerReflection', 'grpc.reflection.v1alpha.ServerReflection'}
@@ -25,7 +26,7 @@ class Reflection:
         self.requests = queue.Queue()
         self.call = self.client.channel.stream_stream(
             f'/{package}.ServerReflection/ServerReflectionInfo')(
-                iter(self.requests.get, None), timeout=20)
+                iter(self.requests.get, None), timeout=20 * PATIENCE)
 
     def send(self, **fields):
         self.requests.put(self.request(**fields).SerializeToString())
