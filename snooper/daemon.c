@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -456,6 +457,8 @@ int daemon_run(const char *conf_path, struct snp_conf *conf_take, struct policy 
 	d->conf_path = conf_path;
 	d->conf = conf_take;
 	signal(SIGPIPE, SIG_IGN);
+	/* Tables as large as limits.names allow are used a page here and there: of huge ones all would be resident. */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	log_set_level((enum log_level)conf_take->log.level);
 	d->started_ns = clock_boot_ns();
 	r = start(d, &policy, &why);
