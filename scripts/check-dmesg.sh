@@ -3,7 +3,7 @@
 # check-dmesg.sh mark NAME   write a mark into the kernel's log
 # check-dmesg.sh since NAME  fail when the kernel reported a warning or a bug after the mark
 set -eu
-bad='WARNING:|BUG:|Oops|general protection|Call Trace|stalls? |stalled|hung task|KASAN|UBSAN|lockdep|refcount_t'
+bad='WARNING:|BUG:|Oops|general protection|Call Trace|stall|hung task|KASAN|UBSAN|lockdep|refcount_t'
 # A system call that snooperd makes and snooper/io/confine.c does not know.
 bad="$bad|type=1326 .*comm=\"snooperd\""
 case ${1-} in

@@ -53,8 +53,9 @@ def test_1_17_f3_stopped_under_load(lab, server):
     assert all(len(listed[name]['addresses']) == 1 for name in names)
 
 
+@may_stall
 def test_1_17_f22_full_ring(lab, server):
-    """Names that the ring did not take are read from the maps at the daemon's first look."""
+    """Names that the ring did not take are read from the maps within a second of the daemon's first look."""
     snooperd = Snooperd(lab, {'limits': {'ring': '4KiB'}}).start()
     snooperd.signal(signal.SIGSTOP)
     names = numbered('full', 1000)
@@ -64,7 +65,7 @@ def test_1_17_f22_full_ring(lab, server):
     wait_until(lambda: set(names) <= set(snooperd.names()), what='all names')
     took = time.monotonic() - began
     assert snooperd.counter('ring_lost') > 0
-    assert took < 5, f'{took:.2f} s until the maps were read again: every 15 s they are anyway'
+    assert took < 1, f'{took:.2f} s until the maps were read again'
 
 
 def crossfire(server, first, count):
@@ -119,7 +120,7 @@ def test_1_17_f23_scratch_nesting(lab, server):
             answered.update(came.result())
     for steps in clients:
         steps.__exit__()
-    assert len(answered) > 1000, 'of 6,000: sockets have no room for more at times'
+    assert len(answered) > 5000
     kernel = snooperd.status()['kernel']
     unparsed = kernel['refused'].get('no_scratch', 0)
     print(f'answers {len(answered)}, runs that found another\'s scratch busy '

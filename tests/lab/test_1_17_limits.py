@@ -15,6 +15,7 @@ import dnswire as w
 from daemon import Snooperd
 from servers import Scripted, ask
 from snoplab import PATIENCE, wait_until
+from stalls import may_stall
 from test_1_17_answers import Counted
 
 COLD = '10.53.0.66'  # never answers
@@ -119,6 +120,7 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
+@may_stall
 def test_1_17_a22_event_flood(lab, server):
     """20,000 new names as fast as they come: the daemon answers all the while, and rests afterwards."""
     snooperd = start(lab, ring='64KiB')
@@ -141,9 +143,9 @@ def test_1_17_a22_event_flood(lab, server):
     everything = {name for some in names for name in some}
     wait_until(lambda: snooperd.status()['cache']['names'] == len(everything), 20, 'all in the cache')
     assert everything <= set(snooperd.names())
-    assert slowest < 5, 'snooperd must answer under a flood'
+    assert slowest < 2, 'snooperd must answer within 2 s under a flood'
     spent = cpu_seconds(snooperd.pid) - before
-    assert spent < 20 * PATIENCE, f'{spent} s of CPU for 20,000 names'
+    assert spent < 10 * PATIENCE, f'{spent} s of CPU for 20,000 names'
 
     # The same answers again are no news: the daemon sleeps through them.
     records, before = snooperd.counter('ring_records'), cpu_seconds(snooperd.pid)

@@ -15,6 +15,7 @@ from judging import outcome, refusals
 from policing import DNS_ANY, IPV6_FREEBIND, Servers, ask, far, inside, names, policy, start
 from servers import Scripted
 from snoplab import CLONE_NEWNET, ip
+from stalls import may_stall
 
 MAY, MAY6, EVIL, EVIL6, PORT = '10.55.0.1', 'fd55::1', '10.55.9.9', 'fd55::99', 4443
 ONLY_MAY = policy(f'  - toCIDR: ["{MAY}/32", "{MAY6}/128"]\n' + DNS_ANY)
@@ -198,6 +199,7 @@ def test_3_15_a_question_that_changes(world):
         assert inside(world, ask, server, 'bad.policed.test') == 'EPERM'
 
 
+@may_stall
 def test_3_15_a_byte_out_of_the_stream(world):
     """An urgent byte is judged in its place, and its receiver reads the stream without it: none goes."""
     daemon = start(world, RULES)
@@ -223,7 +225,7 @@ def test_3_15_a_byte_out_of_the_stream(world):
             except ConnectionResetError:
                 pass
     assert got in (b'', struct.pack('>H', len(question) + 1) + question)
-    assert set(refusals(daemon)) == {'deny-dns'}, 'each time that TCP sends it again'
+    assert refusals(daemon) == {'deny-dns': 1}
 
 
 def test_3_15_the_resolver_by_another_address_of_loopback(world):

@@ -15,6 +15,7 @@ import pytest
 import dnswire as w
 from policing import DNS_ANY, Servers, addresses_in, far, inside, names, policy, resolver, start, write
 from snoplab import PATIENCE, Program, ip, wait_until
+from stalls import may_stall
 
 RELOADS, ROUNDS = 60, 100  # at least so many, the one during the other
 
@@ -316,6 +317,7 @@ def test_3_16_an_address_of_the_host_that_is_new_is_the_hosts(world):
     assert daemon.status()['mode'] == 'enforce'
 
 
+@may_stall
 def test_3_16_a_host_of_many_routes_does_not_hold_up_the_loop(world):
     """What the host's addresses are is looked at every few seconds, whatever routes it has beside them."""
     ip(*(f'route add blackhole 10.{128 + (i >> 14)}.{i >> 6 & 255}.{(i & 63) << 2}/30' for i in range(50000)),
@@ -326,4 +328,4 @@ def test_3_16_a_host_of_many_routes_does_not_hold_up_the_loop(world):
     wait_until(lambda: 'reason=addresses' in daemon.output(), 15, 'the new address is known')
     text = world.node.run('curl', '-s', 'http://127.0.0.1:9953/metrics').stdout
     longest = float(re.search(r'^snooper_loop_longest_turn_seconds (.*)$', text, re.M)[1])
-    assert longest < PATIENCE, 'of CPU, a new generation included'
+    assert longest < 0.15 * PATIENCE, 'of CPU, a new generation included'
