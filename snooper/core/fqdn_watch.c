@@ -7,8 +7,8 @@
 
 #include "snooper/core/fqdn_cache_priv.h"
 
-#define SWEPT                                                                                      \
-	4 /* of those that are gone, with each that goes and each that is told: they become fewer */
+/* So many of those that are gone are freed with each that goes, and each that is told: they become fewer. */
+#define SWEPT 4
 
 void fqdn_watch_changed(struct fqdn_cache *c, struct fqdn_entry *e)
 {

@@ -99,21 +99,23 @@ def test_1_18_nothing_is_left(how):
     wait_until(lambda: not programs & loaded(), what='its programs are unloaded')
 
 
-def kill_janitor_of(runner):
-    janitor = subprocess.run(['pgrep', '-f', f'leftovers.py --after {runner.pid}$'],
-                             capture_output=True, text=True).stdout.split()
-    assert len(janitor) == 1
-    os.kill(int(janitor[0]), signal.SIGKILL)
-
-
-def test_1_18_next_run_cleans_up_after_a_dead_one():
-    """Runner and janitor both killed: the next run, or leftovers.py by hand, does it."""
+def dead_run():
+    """The name of a run whose runner and janitor were both killed: nobody has cleaned up."""
     runner, name = start_runner()
     with runner:
-        kill_janitor_of(runner)
+        janitor = subprocess.run(['pgrep', '-f', f'leftovers.py --after {runner.pid}$'],
+                                 capture_output=True, text=True).stdout.split()
+        assert len(janitor) == 1
+        os.kill(int(janitor[0]), signal.SIGKILL)
         runner.kill()
         runner.wait()
     assert not leftovers.is_alive(name)
+    return name
+
+
+def test_1_18_next_run_cleans_up_after_a_dead_one():
+    """The next run does it, or leftovers.py by hand."""
+    name = dead_run()
     listed = subprocess.run([sys.executable, f'{HERE}/leftovers.py', '--list'],
                             capture_output=True, text=True)
     assert listed.returncode == 1 and name in listed.stdout
@@ -124,13 +126,9 @@ def test_1_18_next_run_cleans_up_after_a_dead_one():
 
 def test_1_18_several_clean_up_at_once():
     """As runs do that begin in the same moment: none trips over another."""
-    runner, name = start_runner()
-    with runner:
-        kill_janitor_of(runner)
-        runner.kill()
-        runner.wait()
-        with concurrent.futures.ThreadPoolExecutor(8) as cleaners:
-            assert set(cleaners.map(leftovers.main, [[]] * 8)) == {0}
+    name = dead_run()
+    with concurrent.futures.ThreadPoolExecutor(8) as cleaners:
+        assert set(cleaners.map(leftovers.main, [[]] * 8)) == {0}
     assert not leftovers.find(name)
 
 
